@@ -1,0 +1,36 @@
+"What several test files need."
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    "An empty cache for toys, for this process and its children."
+    monkeypatch.setenv("BEYONDTEXT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.relative_to(ROOT / "nbs").with_suffix("").as_posix())
+def notebook(request):
+    "Each notebook of the course: its path and its content."
+    return request.param, nbformat.read(request.param, 4)
+
+
+def python(*arguments, **settings):
+    "Run this Python; the result has returncode, stdout and stderr as text."
+    settings["env"] = os.environ | settings.get("env", {})
+    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=600, **settings)
+
+
+def chromium():
+    "The path of a Chromium, or None."
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
