@@ -1,0 +1,73 @@
+"The training loop: on one process and on two, and what it refuses."
+import json
+
+import pandas as pd
+import pytest
+import torch
+from conftest import python
+
+from beyondtext import train
+from beyondtext.checkpoints import System
+from beyondtext.training import fit, predict
+
+LOOP = """
+import json, sys, torch
+from accelerate import PartialState
+from beyondtext.training import fit
+torch.manual_seed(0)
+model = torch.nn.Linear(1, 1)
+x = torch.linspace(-1, 1, 64)[:, None]
+history = fit(model, {"x": x, "y": 3 * x - 1}, steps=200, batch_size=16, lr=0.1, weight_decay=0,
+              loss=lambda m, b: (m(b["x"]) - b["y"]).square().mean())
+state = PartialState()
+json.dump([state.num_processes, *(p.item() for p in model.parameters())], open(f"{sys.argv[1]}/{state.process_index}.json", "w"))
+"""
+
+
+def test_two_processes_agree(tmp_path):
+    "accelerate launch on two CPU processes with gloo: both end with the same weights, the right ones."
+    (tmp_path / "loop.py").write_text(LOOP)
+    run = python("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+                 "--dynamo_backend", "no", "--main_process_port", "0", tmp_path / "loop.py", tmp_path, env={"OMP_NUM_THREADS": "1"})
+    assert run.returncode == 0, run.stderr[-2000:]
+    first, second = (json.loads((tmp_path / f"{i}.json").read_text()) for i in (0, 1))
+    assert first == second and first[0] == 2
+    assert abs(first[1] - 3) < 0.02 and abs(first[2] + 1) < 0.02
+
+
+def test_train_command(tmp_path, monkeypatch, capsys):
+    "python -m beyondtext.train saves model and history, and refuses a folder that is in use."
+    class Saved:
+        def save_pretrained(self, folder): (folder / "weights").write_text("w")
+    tiny = System("tiny", lambda seed, size: ((Saved(),), pd.DataFrame({"step": [1], "loss": [0.25]})))
+    monkeypatch.setitem(train.SYSTEMS, "tiny", tiny)
+    assert train.main(["tiny", "--output", str(tmp_path / "out")]) == 0
+    assert "its loss ended at 0.2500" in capsys.readouterr().out
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["history.csv", "weights"]
+    with pytest.raises(SystemExit): train.main(["tiny", "--output", str(tmp_path / "out")])
+    assert "not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("settings, error, message", [
+    ({"steps": 0}, ValueError, "steps is 0"), ({"steps": 1, "lr": -1}, ValueError, "lr is -1"), ({"steps": 1, "batch_size": 0}, ValueError, "batch_size is 0"),
+    ({"steps": 1, "lr": float("nan")}, ValueError, "lr is nan"),
+])
+def test_bad_settings(settings, error, message):
+    with pytest.raises(error, match=message): fit(torch.nn.Linear(1, 1), {"x": torch.zeros(4, 1)}, **settings)
+
+
+@pytest.mark.parametrize("data", [{}, {"x": torch.zeros(0, 1)}, {"x": torch.zeros(4), "y": torch.zeros(5)}])
+def test_bad_data(data):
+    with pytest.raises(ValueError, match="data has columns of lengths"): fit(torch.nn.Linear(1, 1), data, steps=1)
+
+
+def test_a_diverging_loss_is_named():
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 1: try a lower lr"):
+        fit(torch.nn.Linear(1, 1), {"x": torch.zeros(4, 1)}, steps=50, loss=lambda m, b: m(b["x"]).mean() * float("nan"))
+
+
+def test_prediction_covers_every_row_and_keeps_the_mode():
+    "In evaluation mode dropout is off, so all rows agree; afterwards the model trains on."
+    model = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.Dropout(0.9)).train()
+    out = predict(model, {"input": torch.ones(10, 1)}, batch_size=3, output=lambda o: o)
+    assert out.shape == (10, 2) and (out == out[0]).all() and model.training
