@@ -1,0 +1,160 @@
+"The runner: what it writes, what it leaves alone, and that it stops when told."
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import psutil
+import pytest
+from conftest import ROOT, python
+
+from beyondtext import course
+
+
+def cell(source): return nbformat.v4.new_code_cell(source)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    "A clone of three notebooks: one that works, one that fails, one with optional cells."
+    (tmp_path / "settings.ini").write_text("[DEFAULT]\n")
+    notebooks = {"good": ["print('hello')", "import os; os.environ['OMP_NUM_THREADS'], os.environ.get('HF_HUB_OFFLINE')"],
+                 "sub/bad": ["1 + 1", "#| fig-alt: x\nint('one')", "print('never')"], "optional": ["#| hub\nprint('hub')", "#| gpu\nprint('gpu')", "print('always')"]}
+    for name, sources in notebooks.items():
+        front = nbformat.v4.new_raw_cell(f"---\ntitle: The {name} one\ndescription: About it.\n---")
+        path = tmp_path / "nbs" / f"{name}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(cells=[front, nbformat.v4.new_markdown_cell("Say $x^2$."), *map(cell, sources)]), path)
+    return tmp_path
+
+
+def run(clone, *arguments): return python("-m", "beyondtext.course", *arguments, cwd=clone)
+
+
+def texts(path): return ["".join(o.get("text", "") for o in c.outputs) for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+
+
+def test_pages_are_written_and_the_clone_stays_as_it_is(clone):
+    before = {p: p.read_bytes() for p in clone.rglob("*.ipynb")}
+    result = run(clone, "--jobs", "2")
+    assert result.returncode == 1
+    assert "nbs/sub/bad.ipynb failed and was left as it was: cell 3 (int('one')): ValueError: invalid literal" in result.stderr
+    assert "nbs/good.ipynb" in result.stdout and "peak MB" in result.stdout
+    assert {p: p.read_bytes() for p in clone.joinpath("nbs").rglob("*.ipynb")} == before
+    made = sorted(p.relative_to(clone / "_course").as_posix() for p in (clone / "_course").rglob("*") if p.is_file())
+    assert made == ["good.html", "good.ipynb", "optional.html", "optional.ipynb", "start.html"]
+    page = (clone / "_course" / "good.html").read_text()
+    assert "The good one" in page and "<msup><mi>x</mi><mn>2</mn></msup>" in page 
+    assert not re.search(r"<(script|link|img)[^>]*(src|href)=.https?:", page), "a page needs no network"
+    assert "good.html" in (clone / "_course" / "start.html").read_text()
+    assert texts(clone / "_course" / "optional.ipynb") == ["", "", "always\n"]
+
+
+def test_saving_stamps_the_notebook_and_check_notices_an_edit(clone):
+    path = clone / "nbs" / "good.ipynb"
+    assert run(clone, "--check").returncode == 1
+    assert run(clone, "--save", path).returncode == 0
+    nb = nbformat.read(path, 4)
+    stamp = nb.metadata["beyondtext"]
+    assert stamp["code"] == course.code_hash(nb) and set(stamp) == {"code", "date", "versions", "flags", "seconds", "cpu_seconds", "peak_mb"}
+    assert stamp["versions"]["torch"] and stamp["peak_mb"] > 20
+    assert nb.cells[-1].id == "last-verified" and nb.cells[-1].source.startswith("*Last verified on 20")
+    assert [c.execution_count for c in nb.cells if c.cell_type == "code"] == [None, None]
+    assert run(clone, "--check", path).returncode == 0
+    nb.cells[2].source = "print('hullo')"
+    nbformat.write(nb, path)
+    result = run(clone, "--check", path)
+    assert result.returncode == 1 and "nbs/good.ipynb: its code changed since its outputs were stored on" in result.stdout
+    assert run(clone, "--save", "--changed", path).returncode == 0 and texts(path)[0] == "hullo\n"
+    before = path.read_bytes()
+    assert run(clone, "--save", "--changed", path).returncode == 0 and path.read_bytes() == before
+
+
+def test_a_failing_notebook_is_left_untouched_and_the_others_are_saved(clone):
+    bad, good = clone / "nbs" / "sub" / "bad.ipynb", clone / "nbs" / "good.ipynb"
+    before = bad.read_bytes()
+    assert run(clone, "--save").returncode == 1
+    assert bad.read_bytes() == before and texts(good)[0] == "hello\n"
+    assert not [p for p in (clone / "nbs").rglob(".*")]
+
+
+def test_flags_choose_optional_cells_and_their_outputs_stay(clone):
+    path = clone / "nbs" / "optional.ipynb"
+    assert run(clone, "--save", "--hub", "--gpu", path).returncode == 0
+    assert texts(path) == ["hub\n", "gpu\n", "always\n"]
+    assert run(clone, "--save", path).returncode == 0
+    assert texts(path) == ["hub\n", "gpu\n", "always\n"], "verified outputs of optional cells are kept"
+    nb = nbformat.read(path, 4)
+    nb.cells[4].source = "print('ever')"
+    nbformat.write(nb, path)
+    assert run(clone, "--save", path).returncode == 0
+    assert texts(path) == ["", "", "ever\n"], "but not after an edit"
+
+
+def test_threads_are_shared_and_the_hub_is_off(clone):
+    assert run(clone, "--save", "--jobs", "1", clone / "nbs" / "good.ipynb").returncode == 0
+    shown = nbformat.read(clone / "nbs" / "good.ipynb", 4).cells[3].outputs[0].data["text/plain"]
+    assert shown == repr((str(len(os.sched_getaffinity(0))), "1"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_leaves_no_kernel_and_no_half_written_file(clone, number):
+    path = clone / "nbs" / "good.ipynb"
+    nb = nbformat.read(path, 4)
+    nb.cells[3].source = f"open({str(clone / 'started')!r}, 'w').close(); import time; time.sleep(600)"
+    nbformat.write(nb, path)
+    before = path.read_bytes()
+    process = subprocess.Popen([sys.executable, "-m", "beyondtext.course", "--save", "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if (clone / "started").exists(): break
+        time.sleep(0.1)
+    kernels = psutil.Process(process.pid).children(recursive=True)
+    assert kernels
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    assert "Stopped." in process.stderr.read()
+    psutil.wait_procs(kernels, timeout=10)
+    assert not [k for k in kernels if k.is_running() and k.status() != psutil.STATUS_ZOMBIE]
+    assert path.read_bytes() == before and not list((clone / "nbs").glob(".*"))
+
+
+def test_a_dying_kernel_is_reported(clone):
+    path = clone / "nbs" / "good.ipynb"
+    nb = nbformat.read(path, 4)
+    nb.cells[2].source = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    nbformat.write(nb, path)
+    result = run(clone, path)
+    assert result.returncode == 1 and "the kernel died" in result.stderr
+
+
+@pytest.mark.parametrize("arguments, message", [(["--jobs", "0"], "--jobs is 0"), (["nbs/none.ipynb"], "accepted are notebooks below"), (["settings.ini"], "accepted are notebooks below")])
+def test_bad_arguments(clone, arguments, message):
+    result = run(clone, *arguments)
+    assert result.returncode != 0 and message in result.stderr
+
+
+def test_outside_a_clone(tmp_path):
+    result = python("-m", "beyondtext.course", cwd=tmp_path)
+    assert result.returncode != 0 and "no settings.ini" in result.stderr
+
+
+def test_writing_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    def full(*_): raise OSError(28, "No space left on device")
+    monkeypatch.setattr(course.os, "replace", full)
+    with pytest.raises(OSError): course.write_whole(path, "new")
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_formulas_become_mathml_but_not_prices_or_code():
+    found = {}
+    text = course._formulas("It cost $4 and $5. `$x$` is $x$:\n\n$$\\frac{a}{b}$$", found)
+    assert len(found) == 2 and "$4 and $5. `$x$` is formula-0000-here" in text
+    assert "<mfrac>" in found["formula-0001-here"]
+
+
+def test_the_readme_is_that_of_the_home_page(): assert (ROOT / "README.md").read_text() == course.readme(ROOT), "run make export"
