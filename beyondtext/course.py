@@ -270,7 +270,9 @@ def _page(nb, folder: Path) -> str:
         lambda match: f'{match[1]}{_as_data(folder / match[2])}"',
         html,
     )
-    html = html.replace("<th></th>", "<td></td>")  # an empty cell heads nothing
+    html = html.replace("<th></th>", "<td></td>").replace(
+        "<pre>", '<pre tabindex="0">'
+    )  # no empty headings; keys can scroll
     return html.replace("</head>", f"{_STYLE}</head>", 1)
 
 # %% ../nbs/course.ipynb #d90c084c
@@ -412,30 +414,36 @@ async def _run(paths: list[Path], root: Path, jobs: int, flags, save: bool, bar)
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGTERM, asyncio.current_task().cancel
         )  # as Ctrl-C does by itself
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    env, gate = _environment(max(1, cores // jobs), flags), asyncio.Semaphore(jobs)
+    env, gate = _environment(max(1, _cores() // jobs), flags), asyncio.Semaphore(jobs)
 
     async def one(path):
+        nb, result = nbformat.read(path, 4), Result(path)
+        trusted = nb.metadata.get("beyondtext", {}).get("code") == code_hash(nb)
+        for cell in nb.cells:  # outputs of optional cells stay as long as the code around them does
+            if cell.cell_type == "code" and not (trusted and skipped(cell, flags)):
+                cell.outputs = []
         async with gate:
-            nb, result = nbformat.read(path, 4), Result(path)
-            trusted = nb.metadata.get("beyondtext", {}).get("code") == code_hash(nb)
-            for cell in nb.cells:  # outputs of optional cells stay as long as the code around them does
-                if cell.cell_type == "code" and not (trusted and skipped(cell, flags)):
-                    cell.outputs = []
-            await _execute(nb, result, env, flags, bar)
-            if result.error is None:
-                _stamp(nb, result, flags)
-                if save:
-                    write_whole(path, _as_text(_clean(nb)))
-                else:
-                    _write_pages(nb, path, root, root / "_course")
-            return result
+            try:
+                await _execute(nb, result, env, flags, bar)
+                if result.error is None:
+                    _stamp(nb, result, flags)
+                    if save:
+                        write_whole(path, _as_text(_clean(nb)))
+                    else:
+                        _write_pages(nb, path, root, root / "_course")
+            except Exception as error:
+                result.error = f"{type(error).__name__}: {error}"  # no kernel, a full disk: the others go on
+        return result
 
     async with asyncio.TaskGroup() if sys.version_info >= (3, 11) else _Tasks() as group:
         tasks = [group.create_task(one(p)) for p in paths]
     return [t.result() for t in tasks]
 
 # %% ../nbs/course.ipynb #bbef5393
+def _cores() -> int:
+    "How many cores this process may use."
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 class _Tasks:
     """What asyncio.TaskGroup does, for Python 3.10: wait for all, and cancel all if one fails or the
     whole is cancelled."""
@@ -543,7 +551,7 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     from tqdm import tqdm
 
     flags = [f for f in FLAGS if getattr(options, f)]
-    jobs = min(options.jobs or os.cpu_count() or 1, len(paths))
+    jobs = min(options.jobs or _cores(), len(paths))
     total = sum(not skipped(c, flags) for p in paths for c in nbformat.read(p, 4).cells)
     try:
         with tqdm(total=total, desc=f"{len(paths)} notebooks", unit="cell") as bar:

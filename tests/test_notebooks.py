@@ -109,7 +109,7 @@ def exercises():
             if label.startswith("exercise-"): yield pytest.param(path, labels, label.removeprefix("exercise-"), id=label)
 
 
-@pytest.mark.parametrize("path, labels, name", exercises())
+@pytest.mark.parametrize("path, labels, name", list(exercises()))
 def test_exercises(path, labels, name, capsys):
     "The check rejects the stub and accepts the solution; imports and exported functions are all that they need."
     space = {"__name__": "exercise"}
