@@ -41,6 +41,7 @@ def test_clean(notebook):
     nb = json.loads(notebook[0].read_text())
     clean_nb(nb, allowed_metadata_keys=get_config(path=ROOT).allowed_metadata_keys.split())
     assert nb == json.loads(notebook[0].read_text())
+    assert notebook[0].read_text() == course._as_text(notebook[1]), "not in the form that differs least: run make save"
     assert notebook[0].stat().st_size < 1_000_000
 
 
