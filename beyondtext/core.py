@@ -419,9 +419,7 @@ def accepts(
     try:
         check(answer)
     except Exception as error:
-        print(
-            f"Not yet: {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'the check failed'}"
-        )
+        print(f"Not yet: {type(error).__name__}: {' '.join(str(error).split())[:150] or 'the check failed'}")
         return False
     print("Right!")
     return True

@@ -20,7 +20,10 @@ def code_cells(nb): return [c for c in nb.cells if c.cell_type == "code"]
 def body(cell): return "\n".join(line for line in cell.source.splitlines() if not line.startswith("#|")).removesuffix(";")
 
 
-def test_outputs_belong_to_the_code(notebook): assert course.stale(notebook[0]) is None, "run make save"
+def test_outputs_belong_to_the_code(notebook):
+    "And the page says when, and with what, they were last verified."
+    assert course.stale(notebook[0]) is None, "run make save"
+    assert notebook[1].cells[-1].source.startswith(f"*Last verified on {notebook[1].metadata['beyondtext']['date']}")
 
 
 def test_outputs_hold_no_errors_and_no_noise(notebook):

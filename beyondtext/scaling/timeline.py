@@ -66,18 +66,23 @@ def model_timeline(
     table["date"] = pd.to_datetime(table["date"])
     return table[table["date"].between(start, end)].sort_values("date", ignore_index=True)
 
-# %% ../../nbs/scaling/timeline.ipynb #1c581159
-def _keep_apart(texts) -> None:
-    "Make labels small, and put those that would cover an earlier one below their points."
-    for text in texts:
-        text.set_fontsize(7.5)
+# %% ../../nbs/scaling/timeline.ipynb #47868c7c
+def _keep_apart(texts, figure) -> None:
+    "Put labels that would cover an earlier one below their points, if there is room."
+    figure.canvas.draw()  # only now have the texts a place
     boxes = []
+    covers = lambda text: sum(
+        text.get_window_extent().padded(-1).overlaps(box) for box in boxes
+    )  # touching is fine
     for text in texts:
-        if any(text.get_window_extent().overlaps(box) for box in boxes):
+        above = covers(text)
+        if above:
             text.set_va("top")
+        if above and covers(text) >= above:
+            text.set_va("bottom")
         boxes.append(text.get_window_extent())
 
-# %% ../../nbs/scaling/timeline.ipynb #703cd1e6
+# %% ../../nbs/scaling/timeline.ipynb #e36e7b0b
 def plot_timeline(
     table=None,  # what `model_timeline` gives; None: all of it
     fit: bool = True,  # draw the growth that `fit_growth` finds?
@@ -95,8 +100,9 @@ def plot_timeline(
     ):
         ax.scatter(table["date"][chosen], table["parameters"][chosen], s=18, color=colour, label=label)
     ax.set(yscale="log", xlabel="date of publication", ylabel="number of parameters")
-    ax.margins(x=0.05)
-    _keep_apart(label_point(table["date"], table["parameters"], table["name"], ax))
+    texts = label_point(table["date"], table["parameters"], table["name"], ax)
+    for text in texts:
+        text.set_fontsize(7.5)
     if fit:
         growth = fit_growth(table["date"], table["parameters"])
         ax.plot(
@@ -109,6 +115,8 @@ def plot_timeline(
         )
     ax.grid(alpha=0.3)
     ax.legend(loc="upper left")
+    ax.margins(x=0.06)
+    _keep_apart(texts, fig)
     return fig
 
 # %% ../../nbs/scaling/timeline.ipynb #f768fc7c
