@@ -227,6 +227,7 @@ p, li, h1, h2, h3, p code, li code { overflow-wrap: anywhere; }
 div.jp-Notebook { padding: 0; } img, svg { max-width: 100%; height: auto; }
 .jp-InputPrompt, .jp-OutputPrompt, .jp-InputCollapser, .jp-OutputCollapser { display: none !important; }
 .jp-RenderedMarkdown pre, .highlight pre { font-family: monospace; overflow-x: auto; }
+.jp-MarkdownOutput .highlight { margin: 0.8em 0; }
 .dataframe td { white-space: nowrap; }
 .jp-RenderedHTMLCommon table, .jp-OutputArea-output, math[display=block] { overflow-x: auto; max-width: 100%; }
 a { text-decoration: underline !important; }
