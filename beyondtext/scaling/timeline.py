@@ -6,8 +6,8 @@ __all__ = ['model_timeline', 'plot_timeline', 'fit_growth']
 # %% ../../nbs/scaling/timeline.ipynb #730d36be
 from datetime import date
 
-# %% ../../nbs/scaling/timeline.ipynb #9f416b30
-_MODELS = (  # name, organisation, date of publication, parameters, active parameters, source
+# %% ../../nbs/scaling/timeline.ipynb #43764cac
+_MODELS = (  # name, organisation, date, parameters, active (None: all of them, "?": not published), source
     ("Transformer", "Google", "2017-06-12", 213e6, None, "arXiv:1706.03762"),
     ("GPT", "OpenAI", "2018-06-11", 117e6, None, "openai.com/index/language-unsupervised"),
     ("BERT", "Google", "2018-10-11", 340e6, None, "arXiv:1810.04805"),
@@ -61,7 +61,7 @@ def model_timeline(
         raise ValueError(
             f"start and end are {start!r} and {end!r}; accepted are ISO dates such as '2021-01-31'"
         ) from error
-    rows = [(n, o, d, p, {None: p, "?": None}.get(a, a), s) for n, o, d, p, a, s in _MODELS]
+    rows = [(n, o, d, p, p if a is None else None if a == "?" else a, s) for n, o, d, p, a, s in _MODELS]
     table = pd.DataFrame(rows, columns=["name", "organisation", "date", "parameters", "active", "source"])
     table["date"] = pd.to_datetime(table["date"])
     return table[table["date"].between(start, end)].sort_values("date", ignore_index=True)
