@@ -4,7 +4,8 @@
 __all__ = ['SYSTEMS', 'System', 'systems', 'find_system', 'CheckpointError', 'cache_folder', 'toy_name', 'toy_folder',
            'load_history', 'hub_folder', 'checkpoint_folder']
 
-# %% ../nbs/checkpoints.ipynb #f4a0e02b
+# %% ../nbs/checkpoints.ipynb #76913a58
+import functools
 import hashlib
 import json
 import os
@@ -93,10 +94,18 @@ def cache_folder() -> Path:
 
     return Path(os.environ.get("BEYONDTEXT_CACHE") or user_cache_dir("beyondtext", appauthor=False))
 
+def _code(module: str) -> str:
+    "The source of a module without docstrings and comments, taken apart anew only when its file has changed."
+    return _code_as_of(module, Path(import_module(module).__file__).stat().st_mtime_ns)
+
+@functools.lru_cache(maxsize=32)
+def _code_as_of(module: str, changed: int) -> str:
+    return source_code(import_module(module))
+
 def toy_name(system: System, seed: int = 0, size: str = "toy") -> str:
     "The name of the toy's folder: system, size, seed and the hash of everything that decides its weights."
     function = system._function()
-    parts = [source_code(import_module(m)) for m in (function.__module__, "beyondtext.training")]
+    parts = [_code(m) for m in (function.__module__, "beyondtext.training")]
     digest = hashlib.sha256("\0".join([function.__qualname__, world.VERSION, *parts]).encode()).hexdigest()
     return f"{system.name}-{size}-{seed}-{digest[:12]}"
 
@@ -172,14 +181,15 @@ def toy_folder(
         lock.acquire()
     except OSError as error:
         raise _unwritable(root, error) from None
-    with lock:
-        lock.release(force=False)
+    try:
         if folder.is_dir():
             if not (damage := _damage(folder)):
                 return folder  # another process was faster
             warnings.warn(f"The toy in {folder} is damaged ({damage}); it is trained again.", stacklevel=2)
             shutil.rmtree(folder)
         _train_into(folder, system, seed, size)
+    finally:
+        lock.release()
     return folder
 
 # %% ../nbs/checkpoints.ipynb #a4c1ce02
@@ -253,7 +263,7 @@ def checkpoint_folder(
     system,  # a name from `systems()`, or a `System`
     checkpoint: str
     | Path
-    | None = None,  # "toy", "hub", a folder, or owner/name[@revision]; None: BEYONDTEXT_CHECKPOINT, or "toy"
+    | None = None,  # "toy", "hub", a folder, or owner/name[@revision]; None: the default
 ) -> Path:
     """The folder to load `system` from. Raises ValueError for a checkpoint that is none of these,
     CheckpointError where it can't be had."""

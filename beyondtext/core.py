@@ -18,11 +18,8 @@ def _behind(obj) -> list:
     "The plain functions or classes that `obj` wraps: several for a property with a setter."
     if isinstance(obj, property):
         return [f for f in (obj.fget, obj.fset, obj.fdel) if f is not None]
-    for wrapper in (
-        "__func__",
-        "__wrapped__",
-        "func",
-    ):  # methods; decorators and caches; partials and cached properties
+    # of methods; of decorators and caches; of partials and cached properties
+    for wrapper in ("__func__", "__wrapped__", "func"):
         inner = None if inspect.isclass(obj) or inspect.ismodule(obj) else getattr(obj, wrapper, None)
         if callable(inner) and not inspect.isbuiltin(inner):
             return _behind(inner)

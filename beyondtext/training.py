@@ -169,9 +169,7 @@ def predict(
     model,  # a torch module
     inputs: dict,  # columns: arrays or tensors of one length n
     batch_size: int = 256,
-    output=lambda out: (
-        out.logits
-    ),  # what to keep of the model's output, a tensor whose first dimension is the batch
+    output=lambda out: out.logits,  # what to keep of the model's output: a tensor, batch first
 ):  # a tensor (n, ...) on the CPU
     "Run `model` over `inputs` in evaluation mode, without gradients."
     import torch

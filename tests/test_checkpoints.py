@@ -47,8 +47,19 @@ def test_a_changed_recipe_or_world_has_another_name(monkeypatch):
     monkeypatch.setattr(checkpoints.world, "VERSION", "0")
     assert toy_name(TINY) not in before
     monkeypatch.undo()
-    monkeypatch.setattr(checkpoints, "source_code", lambda module: "changed")
+    monkeypatch.setattr(checkpoints, "_code", lambda module: "changed")
     assert toy_name(TINY) not in before
+
+
+def test_an_edited_recipe_is_noticed_at_once(tmp_path, monkeypatch):
+    "In one process: an edit of the code gives another name, an edit of a docstring or a comment does not."
+    monkeypatch.syspath_prepend(tmp_path)
+    path, names = tmp_path / "edited_recipe.py", []
+    for second, text in enumerate(("def recipe(seed, size): return 1", "def recipe(seed, size):\n    'Words.'\n    return 1  # more", "def recipe(seed, size): return 2")):
+        path.write_text(text)
+        os.utime(path, (second, second))
+        names.append(toy_name(System("edited", "edited_recipe:recipe")))
+    assert names[0] == names[1] != names[2]
 
 
 def test_a_killed_run_leaves_nothing_half_made(cache):
