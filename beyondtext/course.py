@@ -100,6 +100,22 @@ async def _kernel(env: dict, result: Result):
             watch.cancel()
             await manager.shutdown_kernel(now=True)
 
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+def _still(nb) -> None:
+    """Take out the live form of widgets, which without a kernel is a blank: a picture or a page stays,
+    what had neither (a progress bar) goes."""
+    for cell in nb.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [
+            o
+            for o in cell.outputs
+            if _WIDGET not in o.get("data", {}) or set(o.data) - {_WIDGET, "text/plain"}
+        ]
+        for output in cell.outputs:
+            output.get("data", {}).pop(_WIDGET, None)
+
 # %% ../nbs/course.ipynb #d3defe8d
 async def _execute(nb, result: Result, env: dict, flags, bar) -> None:
     "Run the cells of `nb` in place; fill in `result`."
@@ -108,13 +124,14 @@ async def _execute(nb, result: Result, env: dict, flags, bar) -> None:
 
     start, cell = perf_counter(), None
     async with _kernel(env, result) as manager:
-        client = NotebookClient(nb, km=manager, timeout=None)
+        client = NotebookClient(nb, km=manager, timeout=None, store_widget_state=False)
         try:
             await client.async_start_new_kernel_client()
             for number, cell in enumerate(nb.cells):
                 if not skipped(cell, flags):
                     await client.async_execute_cell(cell, number)
                     bar.update()
+            _still(nb)
             await asyncio.sleep(0.15)  # for a last look at the memory
         except CellExecutionError as error:
             result.error = (
@@ -300,16 +317,19 @@ def _cited(text: str) -> str:
         else {}
     )
 
-    def words(match):
-        if match[1] not in entries:
-            return match[0]
-        name, year = (
-            re.search(r"author\s*= \{(\w+)", entries[match[1]])[1],
-            re.search(r"year\s*= \{(\d+)", entries[match[1]])[1],
+    def one(key):
+        entry = re.sub(r" +", " ", entries[key])
+        name, year, url = (
+            re.search(pattern, entry)[1]
+            for pattern in (r"author = \{+(\w[^,{}]*)", r"year = \{(\d+)", r"url = \{([^}]+)")
         )
-        return f"([{name} {year}]({re.search(r'url = {([^}]+)', re.sub(r' +', ' ', entries[match[1]]))[1]}))"
+        return f"[{name} {year}]({url})"
 
-    return re.sub(r"\[@([\w-]+)\]", words, text)
+    def words(match):
+        keys = re.findall(r"@([\w-]+)", match[0])
+        return f"({'; '.join(map(one, keys))})" if set(keys) <= set(entries) else match[0]
+
+    return re.sub(r"\[@[\w-]+(; @[\w-]+)*\]", words, text)
 
 # %% ../nbs/course.ipynb #2bd68219
 def _formulas(text: str, found: dict) -> str:

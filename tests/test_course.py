@@ -158,3 +158,12 @@ def test_formulas_become_mathml_but_not_prices_or_code():
 
 
 def test_the_readme_is_that_of_the_home_page(): assert (ROOT / "README.md").read_text() == course.readme(ROOT), "run make export"
+
+
+def test_widgets_leave_a_picture_or_nothing():
+    "Without a kernel a widget is a blank: its picture stays, and a progress bar goes."
+    live = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "controls"}
+    outputs = [nbformat.v4.new_output("display_data", data=data) for data in (live, {**live, "image/png": "aGk="}, {"text/plain": "42"})]
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs), nbformat.v4.new_markdown_cell("y")])
+    course._still(nb)
+    assert [sorted(o.data) for o in nb.cells[0].outputs] == [["image/png", "text/plain"], ["text/plain"]]

@@ -98,7 +98,7 @@ def test_links_lead_somewhere(notebook):
 
 def test_citations_are_in_the_bibliography(notebook):
     known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "nbs" / "references.bib").read_text()))
-    cited = {key for c in notebook[1].cells if c.cell_type == "markdown" for key in re.findall(r"\[@([\w-]+)", c.source)}
+    cited = {key for c in notebook[1].cells if c.cell_type == "markdown" for key in re.findall(r"(?<=[\[ ])@([\w-]+)(?=[;\]])", c.source)}
     assert cited <= known
 
 
