@@ -48,6 +48,8 @@ class System:
 SYSTEMS = {
     s.name: s
     for s in (
+        System("scaling", "beyondtext.scaling.laws:train_scaling"),
+        System("scaling-pixels", "beyondtext.scaling.laws:train_pixel_scaling"),
         System(
             "vit",
             "beyondtext.beyond.vit:train_vit",
