@@ -144,7 +144,7 @@ def test_a_full_disk(cache):
 @pytest.mark.parametrize("checkpoint, message", [("nothing", "accepted are 'toy', 'hub', a folder"), ("a/b/c", "checkpoint is 'a/b/c'"), ("hub", "never published")])
 def test_bad_checkpoints(checkpoint, message):
     with pytest.raises(ValueError, match=message): checkpoint_folder(System("own", TINY.recipe), checkpoint)
-    with pytest.raises(ValueError, match="system is 'nobody'; accepted are vit"): checkpoint_folder("nobody", checkpoint)
+    with pytest.raises(ValueError, match="system is 'nobody'; accepted are scaling"): checkpoint_folder("nobody", checkpoint)
 
 
 def test_the_environment_sets_the_default(monkeypatch, tmp_path):

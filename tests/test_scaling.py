@@ -8,6 +8,7 @@ import pytest
 from conftest import python
 from transformers import BertConfig, GPT2Config, LlamaConfig
 
+from beyondtext import core
 from beyondtext.scaling import challenges, laws
 from beyondtext.scaling.laws import Chinchilla, chinchilla_loss, compute_optimal, fit_chinchilla, fit_power_law, kaplan_loss
 
@@ -197,7 +198,7 @@ def test_no_source_no_sweep(monkeypatch, tmp_path):
     (lambda: challenges.near_duplicates(["a"], threshold=0), "threshold is 0"),
     (lambda: challenges.find_personal_data([3]), "texts has int at position 0"),
     (lambda: challenges.curate(pd.DataFrame({"text": []})), "licence is missing"),
-    (lambda: challenges.compare_latency({}), "functions is empty"),
+    (lambda: core.compare_latency({}), "functions is empty"),
     (lambda: challenges.plan_budget(0), "dollars is 0"),
     (lambda: challenges.plan_budget(1, "TPU"), "device is 'TPU'; accepted are V100, A100, H100, B200"),
     (lambda: challenges.plan_budget(1, utilisation=1.5), "utilisation is 1.5"),

@@ -2,8 +2,8 @@
 
 # %% auto #0
 __all__ = ['DEVICES', 'training_flops', 'training_time', 'training_cost', 'training_memory', 'shingles', 'jaccard',
-           'near_duplicates', 'find_personal_data', 'curate', 'inference_memory', 'compare_latency', 'plan_budget',
-           'plot_budget', 'explore_budget']
+           'near_duplicates', 'find_personal_data', 'curate', 'inference_memory', 'plan_budget', 'plot_budget',
+           'explore_budget']
 
 # %% ../../nbs/scaling/challenges.ipynb #20d35259
 import math
@@ -97,17 +97,34 @@ def _configuration(model):
         ) from None
     return float(model), None
 
-# %% ../../nbs/scaling/challenges.ipynb #3285642b
-def _activations(
-    config, batch_size: int, context: int, size: int, tensor_parallel: int, checkpointing: bool
-) -> float:
+# %% ../../nbs/scaling/challenges.ipynb #9c8249e8
+def _batch(config, batch_size, context) -> tuple:
+    "Batch size and context with their defaults, or a ValueError where activations can't be known."
+    if config is None:
+        if (batch_size, context) == (None, None):
+            return None, None
+        raise ValueError(
+            "batch_size and context need a model or its configuration; model is a number of parameters"
+        )
+    if config.model_type != "gpt2":
+        raise ValueError(
+            f"model is of type {config.model_type}; accepted are GPT-2, whose activations are known, and a number of parameters, without activations"
+        )
+    batch_size, context = (
+        1 if batch_size is None else batch_size,
+        config.max_position_embeddings if context is None else context,
+    )
+    _positive(batch_size=batch_size, context=context)
+    return batch_size, context
+
+def _activations(config, tokens: float, size: int, tensor_parallel: int, checkpointing: bool) -> float:
     "Bytes kept for the backward pass, without dropout and with a fused attention kernel."
+    if config is None:
+        return 0.0
     width, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
-    hidden = getattr(config, "n_inner", None) or getattr(config, "intermediate_size", None) or 4 * width
-    written_out = getattr(config, "activation_function", "") == "gelu_new"
-    tokens = batch_size * context
+    hidden = config.n_inner or 4 * width
     shared = size * 4 * width + 16  # what the normalisations keep: input, output, mean and deviation
-    split = size * (4 * width + (5 if written_out else 2) * hidden) + 4 * heads
+    split = size * (4 * width + (5 if config.activation_function == "gelu_new" else 2) * hidden) + 4 * heads
     block = tokens * (shared + split / tensor_parallel)
     top = tokens * (2 * size * width + (size + 8) * config.vocab_size / tensor_parallel)
     if checkpointing:
@@ -140,14 +157,7 @@ def training_memory(
         data_parallel=data_parallel, tensor_parallel=tensor_parallel, pipeline_parallel=pipeline_parallel
     )
     parameters, config = _configuration(model)
-    if config is None and (batch_size, context) != (None, None):
-        raise ValueError(
-            "batch_size and context need a model or its configuration; model is a number of parameters"
-        )
-    if config is not None and config.model_type != "gpt2":
-        raise ValueError(
-            f"model is of type {config.model_type}; accepted are GPT-2, whose activations are known, and a number of parameters, without activations"
-        )
+    batch_size, context = _batch(config, batch_size, context)
     weight, gradient, copy, activation = _PRECISIONS[precision]
     halved = precision == "bf16" and optimizer != "adamw-8bit"  # the state then has 16 bits too
     state = copy + _OPTIMIZERS[optimizer] * (0.5 if halved else 1)
@@ -157,17 +167,10 @@ def training_memory(
         "weights": weight * local / among(3),
         "gradients": gradient * local / among(2),
         "optimizer": state * local / among(1),
-        "activations": 0.0,
+        "activations": _activations(
+            config, (batch_size or 0) * (context or 0), activation, tensor_parallel, checkpointing
+        ),
     }
-    if config is not None:
-        batch_size, context = (
-            1 if batch_size is None else batch_size,
-            config.max_position_embeddings if context is None else context,
-        )
-        _positive(batch_size=batch_size, context=context)
-        memory["activations"] = _activations(
-            config, batch_size, context, activation, tensor_parallel, checkpointing
-        )
     return pd.Series(memory | {"total": sum(memory.values())}, name="bytes")
 
 # %% ../../nbs/scaling/challenges.ipynb #ece9c4fc
@@ -294,32 +297,6 @@ def inference_memory(
     weights = parameters * _BYTES[precision]
     cache = 2 * config.num_hidden_layers * heads * head_size * context * batch_size * _BYTES[cache_precision]
     return pd.Series({"weights": weights, "cache": cache, "total": weights + cache}, name="bytes")
-
-# %% ../../nbs/scaling/challenges.ipynb #01e6df49
-def compare_latency(
-    functions: dict,  # name -> function without arguments
-    rounds: int = 30,
-):  # a DataFrame: milliseconds (median) and ratio to the first
-    """Call the functions in turns and compare the medians of their times. Raises ValueError for no
-    functions or no rounds."""
-    import statistics
-    import time
-    import pandas as pd
-
-    if not functions:
-        raise ValueError("functions is empty; accepted are one or more")
-    _positive(rounds=rounds)
-    times = {name: [] for name in functions}
-    for turn in range(rounds + 1):
-        for name, call in functions.items():
-            start = time.perf_counter()
-            call()
-            if turn:
-                times[name].append(time.perf_counter() - start)  # the first round warms up
-    medians = {name: 1000 * statistics.median(t) for name, t in times.items()}
-    return pd.DataFrame(
-        {"milliseconds": medians, "ratio": {n: m / next(iter(medians.values())) for n, m in medians.items()}}
-    )
 
 # %% ../../nbs/scaling/challenges.ipynb #00504425
 def plan_budget(
