@@ -118,7 +118,7 @@ def two(): return (lambda x: x + 1), (lambda x: x + 2)
     (functools.partialmethod(two), "def two"),
     (functools.lru_cache(two), "def two"),
     (two()[0], "lambda x: x + 1"),
-    (two()[1], "lambda x: x + 2"),
+    pytest.param(two()[1], "lambda x: x + 2", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="before 3.11, code has no columns")),
     (textwrap, "import re"),
 ])
 def test_every_kind_of_object(obj, starts): assert source_code(obj).startswith(starts)
