@@ -5,6 +5,7 @@ import functools
 import importlib
 import inspect
 import io
+import sys
 import textwrap
 import time
 from statistics import median
