@@ -131,19 +131,20 @@ def gpt_run(
     steps: int,
     batch_size: int = 24,  # windows a step, over all processes
     lr: float = 0.01,  # at width 16; falls with the root of the width
+    layers: int = 2,
     every: int = 16,  # measure after so many steps
     seed: int = 0,
     vocabulary: int = 96,
 ):  # (the model, a DataFrame: step, loss, lr, validation, test, width, parameters, tokens, flops)
-    """Train a GPT of two layers and measure its loss in nats a token on the way. The data are repeated
-    if they don't suffice."""
+    """Train a small GPT and measure its loss in nats a token on the way. The data are repeated if they
+    don't suffice."""
     import torch
     from accelerate import PartialState
     from beyondtext.training import fit
 
     processes, context = PartialState().num_processes, pieces["train"].shape[1]
     torch.manual_seed(seed)
-    model = small_gpt(width, vocabulary=vocabulary, context=context)
+    model = small_gpt(width, layers, vocabulary, context)
     held_out = lambda model: {
         s: model(p, labels=p).loss.item()
         for s in pieces
@@ -345,6 +346,20 @@ def _interval(samples, level: float):
 def _named(names, interval) -> dict:
     return {} if interval is None else {n: tuple(interval[:, i].tolist()) for i, n in enumerate(names)}
 
+# %% ../../nbs/scaling/laws.ipynb #cefb5371
+def _above_zero(**quantities) -> list[np.ndarray]:
+    "The quantities as arrays, or a ValueError that names the one that isn't above zero."
+    arrays = []
+    for name, value in quantities.items():
+        try:
+            a = np.asarray(value, float)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} is {value!r}; accepted are numbers above zero") from None
+        if not (a > 0).all():
+            raise ValueError(f"{name} is {value}; accepted are numbers above zero")
+        arrays.append(a)
+    return arrays
+
 # %% ../../nbs/scaling/laws.ipynb #ceae5fe2
 class _Table:
     "Shows the coefficients of a law, and their intervals where it was fitted."
@@ -362,6 +377,7 @@ class _Table:
     def _repr_html_(self):
         return self.table().to_html(float_format="{:.4g}".format)
 
+# %% ../../nbs/scaling/laws.ipynb #b78888ee
 @dataclass(frozen=True)
 class PowerLaw(_Table):
     "loss = offset + coefficient * x ** -alpha"
@@ -376,8 +392,9 @@ class PowerLaw(_Table):
         return {"alpha": self.alpha, "coefficient": self.coefficient, "offset": self.offset}
 
     def predict(self, x):  # numbers above zero, any shape
-        "The loss at `x`."
-        return self.offset + self.coefficient * np.asarray(x, float) ** -self.alpha
+        "The loss at `x`. Raises ValueError for what is not above zero."
+        (x,) = _above_zero(x=x)
+        return self.offset + self.coefficient * x**-self.alpha
 
 # %% ../../nbs/scaling/laws.ipynb #56eb2223
 def fit_power_law(
@@ -546,20 +563,6 @@ def find_law(law) -> Chinchilla:
         raise ValueError(
             f"law is {law!r}; accepted are {', '.join(map(repr, LAWS))}, what fit_chinchilla returns, and a mapping with E, A, B, alpha, beta"
         ) from None
-
-# %% ../../nbs/scaling/laws.ipynb #cefb5371
-def _above_zero(**quantities) -> list[np.ndarray]:
-    "The quantities as arrays, or a ValueError that names the one that isn't above zero."
-    arrays = []
-    for name, value in quantities.items():
-        try:
-            a = np.asarray(value, float)
-        except (TypeError, ValueError):
-            raise ValueError(f"{name} is {value!r}; accepted are numbers above zero") from None
-        if not (a > 0).all():
-            raise ValueError(f"{name} is {value}; accepted are numbers above zero")
-        arrays.append(a)
-    return arrays
 
 # %% ../../nbs/scaling/laws.ipynb #84364bd9
 def chinchilla_loss(
