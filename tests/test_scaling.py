@@ -57,6 +57,7 @@ def test_chinchilla_refuses(N, D, loss, message):
     (lambda: chinchilla_loss(-1, 1e9), "N is -1"),
     (lambda: chinchilla_loss("many", 1e9), "N is 'many'"),
     (lambda: kaplan_loss(1e9, 0), "D is 0"),
+    (lambda: laws.PowerLaw(0.1, 5.0).predict([1, 0]), "x is \\[1, 0\\]"),
 ])
 def test_laws_refuse(call, message):
     with pytest.raises(ValueError, match=message): call()
