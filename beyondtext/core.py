@@ -353,7 +353,7 @@ def with_picture(
     draw,  # a function that takes the controls' values by name and returns a Matplotlib figure
     controls: dict,  # name -> widget with a value
 ):  # a widget: the controls above the figure, which follows them; where widgets can't live, its picture
-    "Controls and the figure that they govern. What `draw` refuses, it says in place of the figure."
+    "Controls and the figure that they govern. What `draw` refuses is said above the figure, which stays."
     import base64
     import io
     import html

@@ -248,6 +248,8 @@ def test_curation_keeps_one_of_each():
     documents = pd.DataFrame({"text": ["a b c", "A  b, c!", "", "quite another text with words", "mail me@example.org"], "licence": "CC0-1.0"}, index=list("vwxyz"))
     verdicts = challenges.curate(documents)["verdict"]
     assert verdicts.to_dict() == {"v": "kept", "w": "copy", "x": "kept", "y": "kept", "z": "personal data"}
+    repeated = documents.set_axis([0] * len(documents))  # labels needn't tell rows apart
+    assert challenges.curate(repeated)["verdict"].tolist() == verdicts.tolist()
     again = challenges.curate(documents[verdicts == "kept"])
     assert (again["verdict"] == "kept").all() and "verdict" not in documents
     assert challenges.curate(documents.iloc[:0])["verdict"].empty and challenges.near_duplicates([]).empty

@@ -97,12 +97,12 @@ def _configuration(model):
         ) from None
     return float(model), None
 
-# %% ../../nbs/scaling/challenges.ipynb #9c8249e8
-def _batch(config, batch_size, context) -> tuple:
-    "Batch size and context with their defaults, or a ValueError where activations can't be known."
+# %% ../../nbs/scaling/challenges.ipynb #b3e48575
+def _tokens(config, batch_size, context) -> int:
+    "Tokens of a batch, or a ValueError where activations can't be known; none for a mere number of parameters."
     if config is None:
         if (batch_size, context) == (None, None):
-            return None, None
+            return 0
         raise ValueError(
             "batch_size and context need a model or its configuration; model is a number of parameters"
         )
@@ -115,7 +115,7 @@ def _batch(config, batch_size, context) -> tuple:
         config.max_position_embeddings if context is None else context,
     )
     _positive(batch_size=batch_size, context=context)
-    return batch_size, context
+    return batch_size * context
 
 def _activations(config, tokens: float, size: int, tensor_parallel: int, checkpointing: bool) -> float:
     "Bytes kept for the backward pass, without dropout and with a fused attention kernel."
@@ -157,7 +157,7 @@ def training_memory(
         data_parallel=data_parallel, tensor_parallel=tensor_parallel, pipeline_parallel=pipeline_parallel
     )
     parameters, config = _configuration(model)
-    batch_size, context = _batch(config, batch_size, context)
+    tokens = _tokens(config, batch_size, context)
     weight, gradient, copy, activation = _PRECISIONS[precision]
     halved = precision == "bf16" and optimizer != "adamw-8bit"  # the state then has 16 bits too
     state = copy + _OPTIMIZERS[optimizer] * (0.5 if halved else 1)
@@ -167,9 +167,7 @@ def training_memory(
         "weights": weight * local / among(3),
         "gradients": gradient * local / among(2),
         "optimizer": state * local / among(1),
-        "activations": _activations(
-            config, (batch_size or 0) * (context or 0), activation, tensor_parallel, checkpointing
-        ),
+        "activations": _activations(config, tokens, activation, tensor_parallel, checkpointing),
     }
     return pd.Series(memory | {"total": sum(memory.values())}, name="bytes")
 
@@ -242,7 +240,7 @@ def find_personal_data(texts):  # a DataFrame: document (position), kind, start,
     ]
     return pd.DataFrame(rows, columns=["document", "kind", "start", "text"])
 
-# %% ../../nbs/scaling/challenges.ipynb #a273a4d7
+# %% ../../nbs/scaling/challenges.ipynb #26ab836e
 def curate(
     documents,  # a DataFrame with the columns text and licence
     licences=("CC0-1.0", "CC-BY-4.0"),  # those that allow training
@@ -250,24 +248,28 @@ def curate(
 ):  # the same DataFrame with the column verdict: "kept", "licence", "copy", "near copy" or "personal data"
     """Decide which documents to train on; of duplicates, the first is kept. Raises ValueError if a
     column is missing."""
+    import numpy as np
+    import pandas as pd
+
     missing = {"text", "licence"} - set(documents.columns)
     if missing:
         raise ValueError(
             f"documents has the columns {', '.join(documents.columns)}; {', '.join(sorted(missing))} is missing"
         )
-    table = documents.assign(verdict="kept")
-    table.loc[~table["licence"].isin(list(licences)), "verdict"] = "licence"
-    same = table["text"].map(lambda t: " ".join(re.findall(r"\w+", t.lower())))
-    alive = table["verdict"] == "kept"
-    table.loc[alive & same.where(alive).duplicated() & same.where(alive).notna(), "verdict"] = "copy"
-    alive = table.index[table["verdict"] == "kept"]
-    pairs = near_duplicates(table.loc[alive, "text"], threshold)
-    table.loc[alive[sorted(set(pairs["second"]))], "verdict"] = "near copy"
-    alive = table.index[table["verdict"] == "kept"]
-    table.loc[alive[sorted(set(find_personal_data(table.loc[alive, "text"])["document"]))], "verdict"] = (
-        "personal data"
-    )
-    return table
+    texts, verdict = np.array(list(documents["text"]), object), np.full(len(documents), "kept", object)
+
+    def drop(why, find):  # find: the texts that are still kept -> positions among them
+        kept = np.flatnonzero(verdict == "kept")
+        verdict[kept[np.asarray(find(texts[kept]), int)]] = why
+
+    def copies(left):
+        return np.flatnonzero(pd.Series([" ".join(re.findall(r"\w+", t.lower())) for t in left]).duplicated())
+
+    drop("licence", lambda left: np.flatnonzero(~documents["licence"].isin(list(licences))))
+    drop("copy", copies)
+    drop("near copy", lambda left: near_duplicates(left, threshold)["second"])
+    drop("personal data", lambda left: find_personal_data(left)["document"])
+    return documents.assign(verdict=verdict)
 
 # %% ../../nbs/scaling/challenges.ipynb #152698a8
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "int4": 0.5}

@@ -136,8 +136,7 @@ def gpt_run(
     seed: int = 0,
     vocabulary: int = 96,
 ):  # (the model, a DataFrame: step, loss, lr, validation, test, width, parameters, tokens, flops)
-    """Train a small GPT and measure its loss in nats a token on the way. The data are repeated if they
-    don't suffice."""
+    "Train a small GPT and measure its loss in nats a token on the way. Little data are repeated."
     import torch
     from accelerate import PartialState
     from beyondtext.training import fit
