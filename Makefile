@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help course test check lab site save export readme clean
+.PHONY: help course test check lab site save export readme benchmark clean
 
 help:
 	@echo "make course  run every notebook; pages to read go to _course/start.html"
@@ -13,6 +13,7 @@ help:
 	@echo "make site    render and serve the blog (needs quarto)"
 	@echo "make save    run the notebooks whose code changed and store their outputs"
 	@echo "make export  notebooks to package and README"
+	@echo "make benchmark  time and memory of all attentions, about 15 minutes; result in benchmarks/"
 
 $(READY): settings.ini setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
@@ -40,6 +41,9 @@ export: $(READY)
 
 save: $(READY)
 	$(BIN)/python -m beyondtext.course --save --changed
+
+benchmark: $(READY)
+	$(BIN)/python benchmarks/attention.py
 
 clean:
 	rm -rf _course _site _proc build dist .pytest_cache .hypothesis
