@@ -217,6 +217,14 @@ def test_memory_of_sparse_attention(pattern):
     assert long - 1 <= 8 and long < 1.3 * short
 
 
+@pytest.mark.parametrize("pattern", [Band(3) | Global((0, -1)), bigbird(8, 2), Dilated(2, 3) & Causal(), ~BlockLocal(5)], ids=repr)
+def test_masks_suit_flex_attention(pattern):
+    "The compiled backend maps the very functions over single indices."
+    from torch.nn.attention.flex_attention import create_mask
+    function = pattern.mask(40)
+    assert torch.equal(create_mask(lambda b, h, i, j: function(i, j), 1, 1, 40, 40, device="cpu")[0, 0], pattern.dense(40))
+
+
 def test_input_that_is_a_view():
     "Heads split off a projection are views; nothing is assumed about strides."
     pattern, x = Band(5) | Global(2), torch.randn(2, 50, 3 * 24)

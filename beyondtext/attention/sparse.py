@@ -5,28 +5,30 @@ __all__ = ['Pattern', 'Causal', 'Band', 'Dilated', 'BlockLocal', 'Global', 'Rand
            'bigbird', 'plot_pattern', 'Piece', 'Group', 'Plan', 'sparse_attention', 'lsh_buckets', 'lsh_attention',
            'plot_mixture', 'explore_patterns']
 
-# %% ../../nbs/attention/sparse.ipynb #75185de1
+# %% ../../nbs/attention/sparse.ipynb #24d8923a
 import functools
 import math
+import operator
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .cost import attention_function, check_qkv, key_padding, merge, soften
 
-# %% ../../nbs/attention/sparse.ipynb #41bb62e8
-class Pattern:
+# %% ../../nbs/attention/sparse.ipynb #6ace9555
+class Pattern(ABC):
     """Which query may attend to which key, for any length. Patterns are joined by `|` (or), `&` (and)
     and `~` (not)."""
 
+    @abstractmethod
     def mask(self, n: int):
         "For the length n, a function of query and key index (tensors that broadcast) -> Boolean tensor."
-        raise NotImplementedError
 
+    @abstractmethod
     def tiles(self, queries, keys, n: int, step: int):
         """For tiles of pairs: may one of them attend, must all of them? Bounds, not the exact answer. `queries`
         and `keys` are (first, last), arrays of indices that broadcast; a tile's indices are `step` apart."""
-        raise NotImplementedError
 
     step = 1  # the distance of the keys that belong together; 0 if it differs within the pattern
 
@@ -291,13 +293,23 @@ def _draw(pattern, n: int):
         drawn[row, : len(found)] = found
     return drawn
 
-# %% ../../nbs/attention/sparse.ipynb #f7066d45
+# %% ../../nbs/attention/sparse.ipynb #7ed547e9
 @dataclass(frozen=True, repr=False)
-class Either(Pattern):
-    "Pairs that one of two patterns allows: `a | b`."
-
+class _Pair(Pattern):
     first: Pattern
     second: Pattern
+
+    def mask(self, n):
+        first, second = self.first.mask(n), self.second.mask(n)
+        return lambda i, j: self.join(first(i, j), second(i, j))
+
+    def tiles(self, *tiles):
+        return tuple(map(self.join, self.first.tiles(*tiles), self.second.tiles(*tiles)))
+
+class Either(_Pair):
+    "Pairs that one of two patterns allows: `a | b`."
+
+    join = staticmethod(operator.or_)
 
     def __repr__(self):
         return f"{self.first} | {self.second}"
@@ -306,20 +318,10 @@ class Either(Pattern):
     def step(self):
         return self.first.step if self.first.step == self.second.step else 0
 
-    def mask(self, n):
-        first, second = self.first.mask(n), self.second.mask(n)
-        return lambda i, j: first(i, j) | second(i, j)
-
-    def tiles(self, *tiles):
-        return tuple(a | b for a, b in zip(self.first.tiles(*tiles), self.second.tiles(*tiles)))
-
-# %% ../../nbs/attention/sparse.ipynb #697b5ab4
-@dataclass(frozen=True, repr=False)
-class Both(Pattern):
+class Both(_Pair):
     "Pairs that two patterns allow: `a & b`."
 
-    first: Pattern
-    second: Pattern
+    join = staticmethod(operator.and_)
 
     def __repr__(self):
         return " & ".join(f"({p})" if isinstance(p, Either) else f"{p}" for p in (self.first, self.second))
@@ -327,13 +329,6 @@ class Both(Pattern):
     @property
     def step(self):
         return min(self.first.step, self.second.step, 1) * max(self.first.step, self.second.step)
-
-    def mask(self, n):
-        first, second = self.first.mask(n), self.second.mask(n)
-        return lambda i, j: first(i, j) & second(i, j)
-
-    def tiles(self, *tiles):
-        return tuple(a & b for a, b in zip(self.first.tiles(*tiles), self.second.tiles(*tiles)))
 
 # %% ../../nbs/attention/sparse.ipynb #5246c7a1
 @dataclass(frozen=True, repr=False)
@@ -456,10 +451,10 @@ def _by_step(pattern: Pattern) -> list:
         before = part if before is None else before | part
     return parts
 
-# %% ../../nbs/attention/sparse.ipynb #6723aa4b
+# %% ../../nbs/attention/sparse.ipynb #9a4d286c
 def _row_blocks(pattern: Pattern, n: int, block: int, step: int):
-    """For each block of queries: the first one, their number, the keys that one of them may attend to (in units of
-    the step, from the first key of its residue class), and the Boolean mask (queries, keys)."""
+    """For each block of queries: the first one, its residue class, the keys that one of them may attend to (counted within the
+    class), and the Boolean mask (queries, keys)."""
     import torch
 
     allowed = pattern.mask(n)
@@ -484,12 +479,12 @@ def _row_blocks(pattern: Pattern, n: int, block: int, step: int):
             keys = (torch.from_numpy(used)[:, None] * block + torch.arange(block)).flatten()[some]
             yield int(first[row]), rest, keys.numpy(), mask[:, some]
 
-# %% ../../nbs/attention/sparse.ipynb #ebf3b59d
+# %% ../../nbs/attention/sparse.ipynb #6d670e74
 _LONGEST = 1024  # keys of a window; longer ones are cut, so that their scores stay in the cache
 
 def _cut(keys, mask, step: int) -> list:
-    """Keys that a block of queries needs (indices in rising order, a multiple of the step apart) and their mask (queries, keys), in pieces: windows where
-    the keys follow one another, an index for the rest. [(first key or indices, mask or None), ...]"""
+    """Pieces of the keys that a block of queries needs, which are given in rising order with their mask (queries, keys): windows
+    where they are one step apart, indices for the rest. [(first key or indices, number of keys, mask or None), ...]"""
     runs = np.split(np.arange(len(keys)), np.flatnonzero(np.diff(keys) > step) + 1) if len(keys) else []
     gathered = []
     if len(runs) > 2:
@@ -709,7 +704,7 @@ def _by_plan(q, k, v, plan: Plan, bias):
     forward, backward = (functools.partial(f, plan=plan, bias=bias) for f in (_forward, _backward))
     return attention_function().apply(q, k, v, forward, backward)
 
-# %% ../../nbs/attention/sparse.ipynb #074268e1
+# %% ../../nbs/attention/sparse.ipynb #36e2c358
 def _flex(q, k, v, function, tokens):
     "The same by FlexAttention, which compiles a kernel for the pattern; for accelerators."
     import torch
@@ -725,10 +720,8 @@ def _flex(q, k, v, function, tokens):
         return function(i, j) if tokens is None else function(i, j) & tokens[b, j]
 
     mask = create_block_mask(allowed, B=batch, H=None, Q_LEN=n, KV_LEN=n, device=q.device)
-    out, log = torch.compile(flex_attention)(
-        *(t[:, None] for t in (q, k, v)), block_mask=mask, return_lse=True
-    )
-    return out[:, 0].masked_fill(log[:, 0, :, None] == -math.inf, 0.0)
+    out = torch.compile(flex_attention)(*(t[:, None] for t in (q, k, v)), block_mask=mask)
+    return out[:, 0]  # zeros for queries without a key
 
 # %% ../../nbs/attention/sparse.ipynb #ab3e4a9a
 def sparse_attention(
@@ -890,7 +883,7 @@ def lsh_attention(
     out = (out * log.softmax(1)).sum(1) if rounds > 1 else out
     return out.reshape(*qk.shape[:-1], v.shape[-1]).to(qk.dtype)
 
-# %% ../../nbs/attention/sparse.ipynb #ac6a7153
+# %% ../../nbs/attention/sparse.ipynb #69efdf56
 def plot_mixture(
     window: int = 2,  # keys on each side
     positions: int = 1,  # global tokens
@@ -916,6 +909,7 @@ def plot_mixture(
     )
     return figure
 
+# %% ../../nbs/attention/sparse.ipynb #f891a008
 def explore_patterns():  # a widget: sliders for the arguments of `plot_mixture`, and its figure
     "An instrument for `plot_mixture`. Where widgets can't live, its picture shows."
     import ipywidgets as widgets
