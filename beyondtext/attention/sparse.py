@@ -5,7 +5,7 @@ __all__ = ['Pattern', 'Causal', 'Band', 'Dilated', 'BlockLocal', 'Global', 'Rand
            'bigbird', 'plot_pattern', 'Piece', 'Group', 'Plan', 'sparse_attention', 'lsh_buckets', 'lsh_attention',
            'plot_mixture', 'explore_patterns']
 
-# %% ../../nbs/attention/sparse.ipynb #24d8923a
+# %% ../../nbs/attention/sparse.ipynb #a7175475
 import functools
 import math
 import operator
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .cost import attention_function, check_qkv, key_padding, merge, soften
+from .cost import attention_function, check_qkv, key_padding, merge, softmax_with_log
 
 # %% ../../nbs/attention/sparse.ipynb #6ace9555
 class Pattern(ABC):
@@ -653,7 +653,7 @@ def _scores(rows, keys, bias):
     keys = keys.transpose(1, 2)
     return torch.bmm(rows, keys) if bias is None else torch.baddbmm(bias, rows, keys)
 
-# %% ../../nbs/attention/sparse.ipynb #9e76c4ef
+# %% ../../nbs/attention/sparse.ipynb #d6c3a9c0
 def _forward(q, k, v, plan: Plan, bias):
     """Attention by plan: (b, n, d), (b, m, d), (b, m, e) -> (b, n, e) and log-sum-exp (b, n, 1), which groups that are alone
     don't set. `bias(task, piece)` gives what is added to the scores."""
@@ -669,14 +669,14 @@ def _forward(q, k, v, plan: Plan, bias):
             if task.group.alone:
                 result = (torch.bmm(torch.softmax(scores, -1), values),)
                 continue
-            weights, own = soften(scores)
+            weights, own = softmax_with_log(scores)
             new = torch.bmm(weights, values), own
             result = new if result is None else merge(*result, *new)
         for place, t in zip(places, result):
             place.copy_(t)
     return out, log
 
-# %% ../../nbs/attention/sparse.ipynb #6341a2f1
+# %% ../../nbs/attention/sparse.ipynb #5e301ba7
 def _backward(q, k, v, log, delta, grad, plan: Plan, bias):
     "Gradients of q, k and v: each piece's weights are computed again."
     import torch
@@ -691,7 +691,7 @@ def _backward(q, k, v, log, delta, grad, plan: Plan, bias):
             if task.group.alone:
                 weights = torch.softmax(scores, -1)
             else:
-                weights, own = soften(scores)
+                weights, own = softmax_with_log(scores)
                 weights.mul_((own - whole).exp_())
             _add(dv, task, piece, torch.bmm(weights.transpose(1, 2), g))
             scores = torch.bmm(g, values.transpose(1, 2)).sub_(shift).mul_(weights)
