@@ -123,8 +123,8 @@ def test_exercises(path, labels, name, capsys):
         for cell in code_cells(nb):
             tree = ast.parse(body(cell)) if "get_ipython" not in cell.source else ast.Module([], [])
             if tree.body and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in tree.body): exec(body(cell), space)
-        module = next(d.split()[1] for c in code_cells(nb) for d in course.directives(c.source) if d.startswith("default_exp"))
-        exec(f"from beyondtext.{module} import *", space)
+        for module in (d.split()[1] for c in code_cells(nb) for d in course.directives(c.source) if d.startswith("default_exp")):
+            exec(f"from beyondtext.{module} import *", space)
         for kind in ("exercise", "check", "solution"): exec(body(labels[f"{kind}-{name}"]), space)
     function = name.replace("-", "_")
     assert space["accepts"](space[f"check_{function}"], space[function]) is False
