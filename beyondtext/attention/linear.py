@@ -3,10 +3,10 @@
 # %% auto #0
 __all__ = ['elu_features', 'linear_step', 'linear_attention', 'favor_projection', 'favor_features', 'Favor']
 
-# %% ../../nbs/attention/linear.ipynb #2545ccfe
+# %% ../../nbs/attention/linear.ipynb #48833424
 import math
 
-from .cost import check_qkv, key_padding
+from .cost import check_numbers, check_qkv, key_padding
 
 # %% ../../nbs/attention/linear.ipynb #1e7b7ad9
 def elu_features(
@@ -102,7 +102,7 @@ def _causal(q, k, v, tokens, feature_map, chunk: int):
         state = _update(features, values, state, top)
     return torch.cat(found, 1)
 
-# %% ../../nbs/attention/linear.ipynb #fa9e0043
+# %% ../../nbs/attention/linear.ipynb #1860b6ca
 def linear_attention(
     q,  # (..., n, d)
     k,  # (..., m, d)
@@ -124,8 +124,7 @@ def linear_attention(
             f"k has length {k.shape[-2]}, q has {q.shape[-2]}; accepted are equal lengths if causal"
         )
     chunk = (64 if causal else 512) if chunk is None else chunk
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}; accepted are whole numbers from 1")
+    check_numbers(1, chunk=chunk)
     kind = torch.promote_types(q.dtype, torch.float32)
     flat = [t.to(kind).reshape(-1, *t.shape[-2:]) for t in (q, k, v)]
     padding = key_padding(attention_mask, k)
@@ -133,7 +132,7 @@ def linear_attention(
     out = (_causal if causal else _parallel)(*flat, tokens, feature_map, chunk)
     return out.reshape(*q.shape[:-1], v.shape[-1]).to(q.dtype)
 
-# %% ../../nbs/attention/linear.ipynb #a462a77d
+# %% ../../nbs/attention/linear.ipynb #94befc4f
 def favor_projection(
     width: int,  # d
     features: int = 266,
@@ -141,12 +140,10 @@ def favor_projection(
     orthogonal: bool = True,
 ):  # (features, d)
     """Random directions with the lengths of Gaussian vectors; orthogonal within each group of d, which lowers the variance.
-    Raises ValueError for numbers below 1."""
+    Raises TypeError or ValueError for what isn't a whole number from 1."""
     import torch
 
-    for name, value in (("width", width), ("features", features)):
-        if value < 1:
-            raise ValueError(f"{name} is {value}; accepted are whole numbers from 1")
+    check_numbers(1, width=width, features=features)
     generator = torch.Generator().manual_seed(seed)
     gaussian = torch.randn(-(-features // width), width, width, generator=generator)
     if not orthogonal:

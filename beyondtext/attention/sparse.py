@@ -5,7 +5,7 @@ __all__ = ['Pattern', 'Causal', 'Band', 'Dilated', 'BlockLocal', 'Global', 'Rand
            'bigbird', 'plot_pattern', 'Piece', 'Group', 'Plan', 'sparse_attention', 'lsh_buckets', 'lsh_attention',
            'plot_mixture', 'explore_patterns']
 
-# %% ../../nbs/attention/sparse.ipynb #a7175475
+# %% ../../nbs/attention/sparse.ipynb #6ce894b5
 import functools
 import math
 import operator
@@ -14,9 +14,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .cost import attention_function, check_qkv, key_padding, merge, softmax_with_log
+from beyondtext.attention.cost import (
+    attention_function,
+    check_numbers,
+    check_qkv,
+    key_padding,
+    merge,
+    softmax_with_log,
+)
 
-# %% ../../nbs/attention/sparse.ipynb #6ace9555
+# %% ../../nbs/attention/sparse.ipynb #29b6e8d0
 class Pattern(ABC):
     """Which query may attend to which key, for any length. Patterns are joined by `|` (or), `&` (and)
     and `~` (not)."""
@@ -57,25 +64,18 @@ class Pattern(ABC):
         compute a tenth more."""
         if block is not None:
             return _plan(self, n, block)
-        large, small = _plan(self, n, 64), None
-        if large.pairs < 0.9 * large.computed:
-            small = _plan(self, n, 32)
-        return large if small is None or large.computed < 1.1 * small.computed else small
+        large = _plan(self, n, 64)
+        if large.pairs >= 0.9 * large.computed:
+            return large
+        small = _plan(self, n, 32)
+        return large if large.computed < 1.1 * small.computed else small
 
-# %% ../../nbs/attention/sparse.ipynb #0b4631f4
-def _numbers(least: int, **given) -> None:
-    "Raise an error that names the first of the numbers which isn't whole or is below `least`."
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name} is {value!r}; accepted are whole numbers from {least}")
-        if value < least:
-            raise ValueError(f"{name} is {value}; accepted are whole numbers from {least}")
-
+# %% ../../nbs/attention/sparse.ipynb #9e188aaf
 def _distances(queries, keys):
     "The least and the largest key index less query index of each tile."
     return keys[0] - queries[1], keys[1] - queries[0]
 
-# %% ../../nbs/attention/sparse.ipynb #becef110
+# %% ../../nbs/attention/sparse.ipynb #5af5f78d
 @dataclass(frozen=True)
 class Causal(Pattern):
     "Keys 0 to i for query i, itself included."
@@ -97,7 +97,7 @@ class Band(Pattern):
 
     def __post_init__(self):
         object.__setattr__(self, "after", self.before if self.after is None else self.after)
-        _numbers(0, before=self.before, after=self.after)
+        check_numbers(0, before=self.before, after=self.after)
 
     def mask(self, n):
         return lambda i, j: (j - i >= -self.before) & (j - i <= self.after)
@@ -108,7 +108,7 @@ class Band(Pattern):
             largest <= self.after
         )
 
-# %% ../../nbs/attention/sparse.ipynb #45ba6b18
+# %% ../../nbs/attention/sparse.ipynb #e97d2ec2
 @dataclass(frozen=True)
 class Dilated(Pattern):
     """Every `dilation`-th key: i - window * dilation to i + window * dilation for query i, both ends included,
@@ -118,9 +118,9 @@ class Dilated(Pattern):
     dilation: int
 
     def __post_init__(self):
-        _numbers(1, dilation=self.dilation)
+        check_numbers(1, dilation=self.dilation)
         if self.window is not None:
-            _numbers(0, window=self.window)
+            check_numbers(0, window=self.window)
 
     @property
     def step(self):
@@ -142,7 +142,7 @@ class Dilated(Pattern):
         multiple = largest // self.dilation * self.dilation >= least  # is there one in the range?
         return near & multiple, inside & (self.dilation == 1)
 
-# %% ../../nbs/attention/sparse.ipynb #f7c7094b
+# %% ../../nbs/attention/sparse.ipynb #9bf8a593
 @dataclass(frozen=True)
 class BlockLocal(Pattern):
     "The sequence in blocks of `size`: all keys of a query's own block, of `before` blocks before it and `after` blocks after it."
@@ -152,8 +152,8 @@ class BlockLocal(Pattern):
     after: int = 0
 
     def __post_init__(self):
-        _numbers(1, size=self.size)
-        _numbers(0, before=self.before, after=self.after)
+        check_numbers(1, size=self.size)
+        check_numbers(0, before=self.before, after=self.after)
 
     def mask(self, n):
         def function(i, j):
@@ -170,7 +170,7 @@ class BlockLocal(Pattern):
             largest <= self.after
         )
 
-# %% ../../nbs/attention/sparse.ipynb #31bbf8da
+# %% ../../nbs/attention/sparse.ipynb #f61d1f22
 @dataclass(frozen=True, repr=False)
 class Global(Pattern):
     """Some positions attend to all keys and are attended to by all queries. A number stands for the first
@@ -189,7 +189,7 @@ class Global(Pattern):
                 raise TypeError(f"positions has {bad[0]!r}; accepted are whole numbers")
             object.__setattr__(self, "positions", tuple(int(p) for p in self.positions))
         else:
-            _numbers(0, positions=self.positions)
+            check_numbers(0, positions=self.positions)
 
     def __repr__(self):
         p, asides = (
@@ -240,7 +240,7 @@ def _count(pattern, n: int):
     "How many of the first 0, 1, ..., n positions are global."
     return np.concatenate([[0], _members(pattern, n).cumsum()])
 
-# %% ../../nbs/attention/sparse.ipynb #99042bab
+# %% ../../nbs/attention/sparse.ipynb #27b503f6
 @dataclass(frozen=True)
 class RandomBlocks(Pattern):
     """The sequence in blocks of `block`: the queries of a block attend to all keys of `count` other blocks, which are
@@ -252,8 +252,8 @@ class RandomBlocks(Pattern):
     avoid: Pattern | None = None
 
     def __post_init__(self):
-        _numbers(0, count=self.count, seed=self.seed)
-        _numbers(1, block=self.block)
+        check_numbers(0, count=self.count, seed=self.seed)
+        check_numbers(1, block=self.block)
         if not isinstance(self.avoid, (Pattern, type(None))):
             raise TypeError(f"avoid is of type {type(self.avoid).__name__}; accepted are patterns and None")
 
@@ -546,11 +546,11 @@ def _join(blocks: list, step: int, again: bool) -> Group:
     move = after[0] if after else 0
     return Group(first.first, first.queries, step, pieces, len(blocks), move, again, alone)
 
-# %% ../../nbs/attention/sparse.ipynb #a9d78f11
+# %% ../../nbs/attention/sparse.ipynb #ba5c0f3f
 @functools.lru_cache(maxsize=64)
 def _plan(pattern: Pattern, n: int, block: int) -> Plan:
     "See `Plan`."
-    _numbers(1, n=n, block=block)
+    check_numbers(1, n=n, block=block)
     groups, pairs, computed, parts = [], 0, 0, _by_step(pattern)
     for part, (step, own) in enumerate(parts):
         blocks = []
@@ -763,7 +763,7 @@ def sparse_attention(
         out = _flex(*flat, pattern.mask(n), None if padding is None else padding[..., 0] == 0)
     return out.reshape(*q.shape[:-1], v.shape[-1]).to(q.dtype)
 
-# %% ../../nbs/attention/sparse.ipynb #c780b253
+# %% ../../nbs/attention/sparse.ipynb #aeb8181b
 def lsh_buckets(
     vectors,  # (..., n, d)
     sizes: tuple,  # even numbers, whose product is the number of buckets
@@ -775,7 +775,7 @@ def lsh_buckets(
     import torch
 
     for size in sizes:
-        _numbers(2, buckets=size)
+        check_numbers(2, buckets=size)
         if size % 2:
             raise ValueError(f"buckets has the size {size}; accepted are even numbers")
     generator = torch.Generator().manual_seed(seed)
@@ -845,7 +845,7 @@ def _attend_sorted(q, v, position, n: int, chunk: int, causal: bool, alone: bool
     keys = F.normalize(q, dim=-1) * math.sqrt(q.shape[-1])
     return _by_plan(rows(q, position), rows(keys, around), rows(v, around), plan, bias)
 
-# %% ../../nbs/attention/sparse.ipynb #4191d2cc
+# %% ../../nbs/attention/sparse.ipynb #30b77b9b
 def lsh_attention(
     qk,  # (..., n, d): the queries, and made unit vectors the keys too
     v,  # (..., n, e)
@@ -863,7 +863,7 @@ def lsh_attention(
     import torch
 
     check_qkv(qk, qk, v)
-    _numbers(1, chunk=chunk, rounds=rounds)
+    check_numbers(1, chunk=chunk, rounds=rounds)
     n, kind = qk.shape[-2], torch.promote_types(qk.dtype, torch.float32)
     q, values = (t.to(kind).reshape(-1, n, t.shape[-1]) for t in (qk, v))
     padding = key_padding(attention_mask, qk)
