@@ -61,6 +61,26 @@ SYSTEMS = {
         System("vit-plain", "beyondtext.beyond.vit:train_plain_vit"),
         System("vit-joint", "beyondtext.beyond.vit:train_joint_vit"),
         System("vit-masked", "beyondtext.beyond.vit:train_masked_vit"),
+        System("igpt", "beyondtext.beyond.igpt:train_igpt", "openai/imagegpt-small", None, "apache-2.0", 305),
+        System(
+            "video",
+            "beyondtext.beyond.video:train_video",
+            "facebook/timesformer-base-finetuned-k400",
+            None,
+            "cc-by-nc-4.0",
+            486,
+        ),
+        System("video-space", "beyondtext.beyond.video:train_space_only"),
+        System("video-joint", "beyondtext.beyond.video:train_joint"),
+        System(
+            "tables",
+            "beyondtext.beyond.tables:train_tables",
+            "google/tapas-base-finetuned-wtq",
+            "e3dde19",
+            "apache-2.0",
+            443,
+        ),
+        System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
     )
 }
 
