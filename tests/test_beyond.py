@@ -205,7 +205,7 @@ def test_the_table_is_left_as_it_was():
 
 
 def test_cells_as_text():
-    table = tables.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"]), 3: [True, "x "]}))
+    table = tables.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
     assert table.to_numpy().tolist() == [["1", "2026-01-02", "True"], ["2.5", "2026-01-03 10:00:00", "x"]] and list(table.columns) == ["a", "b", "3"]
 
 

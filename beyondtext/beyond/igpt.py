@@ -116,7 +116,7 @@ def neighbour_start(
                 weights[:16, start : start + 16] += 3 * torch.eye(16)
                 weights[:16, width + start : width + start + 16] += 3 * _turned(rows, columns)
 
-# %% ../../nbs/beyond/igpt.ipynb #9be1216a
+# %% ../../nbs/beyond/igpt.ipynb #1a6acc6c
 _SIZES = {"toy": (64, 2, 4), "small": (128, 6, 8), "base": (512, 24, 8)}  # width, layers, heads
 _AMOUNTS = {
     "toy": (1600, 20_000),
@@ -148,7 +148,7 @@ def igpt_config(
             "attn_pdrop": 0.0,
             "bos_token_id": PALETTE,
             "eos_token_id": None,
-            "pad_token_id": PALETTE,
+            "pad_token_id": None,
             **changes,
         }
     )
