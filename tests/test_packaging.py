@@ -50,7 +50,7 @@ def test_the_wheel_asks_for_what_it_needs_at_run_time(wheel, config):
     imported = set()
     for path in (ROOT / "beyondtext").rglob("*.py"):
         if path.name not in ("course.py", "_modidx.py"): imported |= {m.replace("PIL", "pillow") for m in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.M)}
-    assert imported - set(sys.stdlib_module_names) - {"beyondtext"} <= needed | {"IPython"}, "every import of the helpers is a requirement (IPython only where it runs already)"
+    assert imported - set(sys.stdlib_module_names) - {"beyondtext"} <= needed | {"IPython", "av"}, "every import of the helpers is a requirement (IPython only where it runs already, PyAV only where it is installed)"
 
 
 def test_the_wheel_works_without_the_repository(wheel, tmp_path):
