@@ -524,8 +524,7 @@ def _clumsy(dice, question: str) -> str:
     words = " ".join(w for w in question.split() if w not in _SMALL or dice.random() > 0.12)
     return f"{dice.choice(_POLITE)} {words}" if dice.random() < 0.2 else words
 
-# %% ../../nbs/beyond/tables.ipynb #574912d4
-_MATCHING = {"word": 2, "column": 1, "row": 1}  # heads that match
+# %% ../../nbs/beyond/tables.ipynb #f20eee27
 _STRENGTH, _READING = 1.5, 3.0  # of matching, of the head that reads the question
 
 def structured_start(
@@ -537,8 +536,7 @@ def structured_start(
     config, embeddings = model.config, model.tapas.embeddings
     width, size = config.hidden_size, config.hidden_size // config.num_attention_heads
     head = torch.arange(width) // size
-    word, column, row = head < 2, head == 2, head == 3
-    free = head > 3
+    word, column, row, free = head < 2, head == 2, head == 3, head > 3  # heads that match, and the others
     reading = 4 * size  # the first dimension of the first free head tells question from table
 
     def put(embedding, where, strength):
