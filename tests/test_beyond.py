@@ -1,17 +1,17 @@
 "iGPT, TimeSformer and TAPAS: their bars on three seeds, and what people hand to them."
-import json
 import random
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import python
+from conftest import measured
 from PIL import Image
 
 from beyondtext.beyond import igpt, tables, video
 from beyondtext.world import make_film
 
+# What the toy of a seed reaches on test splits that nothing was tuned on (the seconds are near 0 if it was found in the cache).
 SEED = """
 import json, sys, time, torch
 torch.set_num_threads(1)
@@ -42,31 +42,22 @@ print(json.dumps(found))
 """
 
 
-def trained(system, seed):
-    "What the toy of this seed reaches on test splits that nothing was tuned on (the seconds are near 0 if it was found in the cache)."
-    run = python("-c", SEED, system, seed, env={"OMP_NUM_THREADS": "1"})
-    assert run.returncode == 0, run.stderr[-1500:]
-    found = json.loads(run.stdout.strip().splitlines()[-1])
-    print(system, seed, found)
-    return found
-
-
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_igpt_completes_halves(seed):
-    found = trained("igpt", seed)
+    found = measured(SEED, "igpt", seed)
     assert found["known"]["overlap"] >= 0.60 and found["known"]["colour kept"] >= 0.95
     assert found["known"]["overlap"] >= 1.5 * found["known"]["overlap, last row repeated"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_video_sees_motion(seed):
-    found = trained("video", seed)
+    found = measured(SEED, "video", seed)
     for pairs in ("known", "new"): assert found[pairs]["forwards"] >= 0.98 and found[pairs]["backwards"] >= 0.95
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_tables_are_answered(seed):
-    found = trained("tables", seed)
+    found = measured(SEED, "tables", seed)
     assert found["known"] >= 0.97 and found["new"] >= 0.95
     assert found["book"] == ["Summarization", 138, 74, 3]
 

@@ -1,11 +1,10 @@
 "The Vision Transformer: its bars on three seeds, and the classifier with everything that people hand to it."
 import io
-import json
 
 import numpy as np
 import pytest
 import torch
-from conftest import python
+from conftest import measured
 from PIL import Image
 
 from beyondtext.beyond.vit import classify_image, evaluate_vit, image_classifier, patchify, vit_config
@@ -28,10 +27,7 @@ print(json.dumps({"cpu_seconds": seconds, "known": evaluate_vit(model, "test", 4
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_three_seeds_of_three(seed):
     "Shape and colour on test splits that nothing was tuned on. The seconds are printed, since machines differ (near 0: found in the cache)."
-    run = python("-c", SEED, seed, env={"OMP_NUM_THREADS": "1"})
-    assert run.returncode == 0, run.stderr[-1500:]
-    found = json.loads(run.stdout.strip().splitlines()[-1])
-    print(seed, found)
+    found = measured(SEED, seed)
     assert found["known"]["shape"] >= 0.98 and found["known"]["colour"] >= 0.99
     assert found["new"]["shape"] >= 0.90 and found["new"]["colour"] >= 0.97
 
