@@ -27,7 +27,7 @@ course: $(READY)
 test: $(READY)
 	$(BIN)/python -m beyondtext.course --check
 	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: $(READY)
 	$(BIN)/jupyter lab nbs

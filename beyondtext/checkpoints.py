@@ -20,7 +20,7 @@ from pathlib import Path
 from . import world
 from .core import source_code
 
-# %% ../nbs/checkpoints.ipynb #7b0a7678
+# %% ../nbs/checkpoints.ipynb #2eb1789e
 @dataclass(frozen=True)
 class System:
     "A system of the course: how its toy is trained and which published checkpoint it stands for."
@@ -33,6 +33,7 @@ class System:
     revision: str | None = None  # the commit to fetch
     licence: str | None = None
     megabytes: int | None = None  # size of the published weights
+    data: str = "beyondtext.world"  # the module that makes what it learns from
 
     def train(self, seed: int = 0, size: str = "toy"):
         "Run the recipe."
@@ -44,7 +45,7 @@ class System:
         module, function = self.recipe.split(":")
         return getattr(import_module(module), function)
 
-# %% ../nbs/checkpoints.ipynb #968dd44d
+# %% ../nbs/checkpoints.ipynb #d014d206
 SYSTEMS = {
     s.name: s
     for s in (
@@ -81,6 +82,21 @@ SYSTEMS = {
             443,
         ),
         System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
+        System(
+            "speech",
+            "beyondtext.multimodal.speech:train_speech",
+            "facebook/wav2vec2-base-960h",
+            "22aad52",
+            "apache-2.0",
+            378,
+            data="beyondtext.voices",
+        ),
+        System(
+            "speech-few-labels",
+            "beyondtext.multimodal.speech:train_few_labels",
+            data="beyondtext.voices",
+        ),
+        System("punctuation", "beyondtext.multimodal.speech:train_punctuation", data="beyondtext.voices"),
     )
 }
 
@@ -106,7 +122,7 @@ def find_system(system) -> System:
         raise ValueError(f"system is {system!r}; accepted are {', '.join(SYSTEMS)}")
     return SYSTEMS[system]
 
-# %% ../nbs/checkpoints.ipynb #74f6fe3f
+# %% ../nbs/checkpoints.ipynb #3d4f8e67
 class CheckpointError(RuntimeError):
     "A checkpoint can't be had; the message says which, why, and what to do."
 
@@ -128,6 +144,8 @@ def toy_name(system: System, seed: int = 0, size: str = "toy") -> str:
     "The name of the toy's folder: system, size, seed and the hash of everything that decides its weights."
     function = system._function()
     parts = [_code(m) for m in (function.__module__, "beyondtext.training")]
+    if system.data != world.__name__:  # the world has a version of its own
+        parts.append(_code(system.data))
     digest = hashlib.sha256("\0".join([function.__qualname__, world.VERSION, *parts]).encode()).hexdigest()
     return f"{system.name}-{size}-{seed}-{digest[:12]}"
 

@@ -40,7 +40,7 @@ def test_the_wheel_is_small_and_holds_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.stat().st_size < 300_000
     assert {n.split("/")[0] for n in names} == {"beyondtext", next(n for n in names if ".dist-info/" in n).split("/")[0]}
-    for module in ("core", "world", "training", "checkpoints", "course", "train", "scaling/timeline", "beyond/vit", "beyond/igpt", "beyond/video", "beyond/tables"): assert f"beyondtext/{module}.py" in names
+    for module in ("core", "world", "training", "checkpoints", "course", "train", "scaling/timeline", "beyond/vit", "beyond/igpt", "beyond/video", "beyond/tables", "voices", "multimodal/speech", "multimodal/unsupervised_speech"): assert f"beyondtext/{module}.py" in names
 
 
 def test_the_wheel_asks_for_what_it_needs_at_run_time(wheel, config):
@@ -49,7 +49,7 @@ def test_the_wheel_asks_for_what_it_needs_at_run_time(wheel, config):
     assert "torch" in needed and not needed & {"nbdev", "jupyterlab", "pytest", "execnb", "nbclient"}
     imported = set()
     for path in (ROOT / "beyondtext").rglob("*.py"):
-        if path.name not in ("course.py", "_modidx.py"): imported |= {m.replace("PIL", "pillow") for m in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.M)}
+        if path.name not in ("course.py", "_modidx.py"): imported |= {m.replace("PIL", "pillow").replace("espeakng_loader", "espeakng-loader") for m in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.M)}
     assert imported - set(sys.stdlib_module_names) - {"beyondtext"} <= needed | {"IPython", "av"}, "every import of the helpers is a requirement (IPython only where it runs already, PyAV only where it is installed)"
 
 
