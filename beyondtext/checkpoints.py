@@ -45,60 +45,63 @@ class System:
         module, function = self.recipe.split(":")
         return getattr(import_module(module), function)
 
-# %% ../nbs/checkpoints.ipynb #d014d206
-SYSTEMS = {
-    s.name: s
-    for s in (
-        System("scaling", "beyondtext.scaling.laws:train_scaling"),
-        System("scaling-pixels", "beyondtext.scaling.laws:train_pixel_scaling"),
-        System(
-            "vit",
-            "beyondtext.beyond.vit:train_vit",
-            "google/vit-base-patch16-224",
-            "3f49326",
-            "apache-2.0",
-            346,
-        ),
-        System("vit-plain", "beyondtext.beyond.vit:train_plain_vit"),
-        System("vit-joint", "beyondtext.beyond.vit:train_joint_vit"),
-        System("vit-masked", "beyondtext.beyond.vit:train_masked_vit"),
-        System("igpt", "beyondtext.beyond.igpt:train_igpt", "openai/imagegpt-small", None, "apache-2.0", 305),
-        System(
-            "video",
-            "beyondtext.beyond.video:train_video",
-            "facebook/timesformer-base-finetuned-k400",
-            None,
-            "cc-by-nc-4.0",
-            486,
-        ),
-        System("video-space", "beyondtext.beyond.video:train_space_only"),
-        System("video-joint", "beyondtext.beyond.video:train_joint"),
-        System(
-            "tables",
-            "beyondtext.beyond.tables:train_tables",
-            "google/tapas-base-finetuned-wtq",
-            "e3dde19",
-            "apache-2.0",
-            443,
-        ),
-        System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
-        System(
-            "speech",
-            "beyondtext.multimodal.speech:train_speech",
-            "facebook/wav2vec2-base-960h",
-            "22aad52",
-            "apache-2.0",
-            378,
-            data="beyondtext.voices",
-        ),
-        System(
-            "speech-few-labels",
-            "beyondtext.multimodal.speech:train_few_labels",
-            data="beyondtext.voices",
-        ),
-        System("punctuation", "beyondtext.multimodal.speech:train_punctuation", data="beyondtext.voices"),
-    )
-}
+# %% ../nbs/checkpoints.ipynb #51eeee4c
+_BEYOND_TEXT = (
+    System("scaling", "beyondtext.scaling.laws:train_scaling"),
+    System("scaling-pixels", "beyondtext.scaling.laws:train_pixel_scaling"),
+    System(
+        "vit",
+        "beyondtext.beyond.vit:train_vit",
+        "google/vit-base-patch16-224",
+        "3f49326",
+        "apache-2.0",
+        346,
+    ),
+    System("vit-plain", "beyondtext.beyond.vit:train_plain_vit"),
+    System("vit-joint", "beyondtext.beyond.vit:train_joint_vit"),
+    System("vit-masked", "beyondtext.beyond.vit:train_masked_vit"),
+    System("igpt", "beyondtext.beyond.igpt:train_igpt", "openai/imagegpt-small", None, "apache-2.0", 305),
+    System(
+        "video",
+        "beyondtext.beyond.video:train_video",
+        "facebook/timesformer-base-finetuned-k400",
+        None,
+        "cc-by-nc-4.0",
+        486,
+    ),
+    System("video-space", "beyondtext.beyond.video:train_space_only"),
+    System("video-joint", "beyondtext.beyond.video:train_joint"),
+    System(
+        "tables",
+        "beyondtext.beyond.tables:train_tables",
+        "google/tapas-base-finetuned-wtq",
+        "e3dde19",
+        "apache-2.0",
+        443,
+    ),
+    System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
+)
+
+# %% ../nbs/checkpoints.ipynb #baf76565
+_MULTIMODAL = (
+    System(
+        "speech",
+        "beyondtext.multimodal.speech:train_speech",
+        "facebook/wav2vec2-base-960h",
+        "22aad52",
+        "apache-2.0",
+        378,
+        data="beyondtext.voices",
+    ),
+    System(
+        "speech-few-labels",
+        "beyondtext.multimodal.speech:train_few_labels",
+        data="beyondtext.voices",
+    ),
+    System("punctuation", "beyondtext.multimodal.speech:train_punctuation", data="beyondtext.voices"),
+)
+
+SYSTEMS = {s.name: s for s in (*_BEYOND_TEXT, *_MULTIMODAL)}
 
 # %% ../nbs/checkpoints.ipynb #db064864
 def systems():  # a DataFrame

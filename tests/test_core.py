@@ -51,7 +51,9 @@ def reference(obj):
 def test_print_source_over_the_standard_library():
     compared, refused = 0, 0
     for name in MODULES:
-        for obj in members(importlib.import_module(name)):
+        try: module = importlib.import_module(name)
+        except ModuleNotFoundError: continue  # some systems ship tkinter apart
+        for obj in members(module):
             try: text = source_code(obj)
             except TypeError as error:
                 assert "obj is" in str(error)

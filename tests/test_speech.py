@@ -237,7 +237,7 @@ def test_letters_are_foreseen():
 def test_pretraining_saves_labels():
     from beyondtext.checkpoints import load_history, toy_folder
     rates = load_history(toy_folder("speech-few-labels")).set_index(["start", "sentences"])["word error rate"]
-    assert rates["hidden units", 50] <= rates["from scratch", 50] * 2 / 3
+    assert rates["visible units", 50] <= rates["from scratch", 50] * 2 / 3
 
 
 def test_punctuation_comes_back():
