@@ -130,7 +130,7 @@ def _with_ears(model):
     encoder.conv_layers[1:].requires_grad_(True)
     return model
 
-# %% ../../nbs/multimodal/speech.ipynb #a8d11de7
+# %% ../../nbs/multimodal/speech.ipynb #92827988
 _SECONDS = 12  # of speech in a batch
 Example = tuple  # (text without punctuation, samples as whole numbers of 16 bits)
 
@@ -142,7 +142,7 @@ def labelled_speech(n: int, split: str = "train", voices=VOICES) -> list[Example
         (u.text.replace(",", ""), (u.samples * 32767).astype(np.int16)) for u in utterances(n, split, voices)
     ]
 
-def _batches(examples: list[Example], dice: random.Random, joined: float = 0.2) -> list[list[Example]]:
+def _batches(examples: list[Example], dice: random.Random, joined: float = 0.12) -> list[list[Example]]:
     "Group utterances of similar length; the fraction `joined` are first followed by another one, after a pause."
     import numpy as np
 
@@ -228,14 +228,14 @@ def evaluate_speech(
     heard = [decode_greedily(p, processor) for p in recognise(model, sounds, processor)]
     return {"word error rate": jiwer.wer([text for text, _ in examples], heard)}
 
-# %% ../../nbs/multimodal/speech.ipynb #40b75229
+# %% ../../nbs/multimodal/speech.ipynb #0986fb0f
 def fit_speech(
     model,  # a Wav2Vec2ForCTC
     examples: list[Example],
     steps: int,
     seed: int = 0,
     lr: float = 3e-3,
-    joined: float = 0.2,  # fraction of utterances followed by another one
+    joined: float = 0.12,  # fraction of utterances followed by another one
     **settings,  # more arguments of `fit`
 ):  # a DataFrame: the curve of `fit`
     "Train a model on texts and samples, in batches of similar length."
