@@ -364,7 +364,7 @@ def _one_channel(array):
         )
     return array
 
-# %% ../nbs/core.ipynb #36fa98be
+# %% ../nbs/core.ipynb #7b6cd6a6
 def read_audio(
     audio,  # a path, an http(s) address, bytes, an array (n,), (n, channels) or (channels, n), a dict, or an utterance
     sampling_rate: int | None = None,  # samples a second of an array
@@ -375,7 +375,9 @@ def read_audio(
     finite or without a rate, TypeError for what is no sound."""
     from io import BytesIO
 
-    if isinstance(audio, dict):
+    if isinstance(audio, dict) and not {"array", "raw"} & set(audio):
+        audio = audio.get("bytes") or audio.get("path")  # as `datasets` has it where nothing is decoded
+    elif isinstance(audio, dict):
         sampling_rate, audio = audio.get("sampling_rate"), audio.get("array", audio.get("raw"))
     elif hasattr(audio, "samples") and hasattr(audio, "sampling_rate"):
         sampling_rate, audio = audio.sampling_rate, audio.samples
