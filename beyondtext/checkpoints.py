@@ -20,7 +20,7 @@ from pathlib import Path
 from . import world
 from .core import source_code
 
-# %% ../nbs/checkpoints.ipynb #2eb1789e
+# %% ../nbs/checkpoints.ipynb #27b6a5af
 @dataclass(frozen=True)
 class System:
     "A system of the course: how its toy is trained and which published checkpoint it stands for."
@@ -33,7 +33,7 @@ class System:
     revision: str | None = None  # the commit to fetch
     licence: str | None = None
     megabytes: int | None = None  # size of the published weights
-    data: str = "beyondtext.world"  # the module that makes what it learns from
+    data: str = "beyondtext.world"  # the module of what it learns from: data, or a teacher
 
     def train(self, seed: int = 0, size: str = "toy"):
         "Run the recipe."
@@ -82,7 +82,7 @@ _BEYOND_TEXT = (
     System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
 )
 
-# %% ../nbs/checkpoints.ipynb #baf76565
+# %% ../nbs/checkpoints.ipynb #5619aa92
 _MULTIMODAL = (
     System(
         "speech",
@@ -99,6 +99,34 @@ _MULTIMODAL = (
         data="beyondtext.voices",
     ),
     System("punctuation", "beyondtext.multimodal.speech:train_punctuation", data="beyondtext.voices"),
+    System(
+        "clip",
+        "beyondtext.multimodal.clip:train_clip",
+        "openai/clip-vit-base-patch32",
+        "3d74acf",
+        "mit",
+        605,
+        data="beyondtext.multimodal.text_encoder",
+    ),
+    System(
+        "clip-batches",
+        "beyondtext.multimodal.clip:train_clip_batches",
+        data="beyondtext.multimodal.text_encoder",
+    ),
+    System(
+        "altclip",
+        "beyondtext.multimodal.altclip:train_altclip",
+        "BAAI/AltCLIP",
+        None,
+        "creativeml-openrail-m",
+        3460,
+        data="beyondtext.multimodal.clip",
+    ),
+    System(
+        "altclip-stages",
+        "beyondtext.multimodal.altclip:train_altclip_stages",
+        data="beyondtext.multimodal.clip",
+    ),
 )
 
 SYSTEMS = {s.name: s for s in (*_BEYOND_TEXT, *_MULTIMODAL)}
