@@ -15,51 +15,23 @@ from collections import Counter
 from .clip import describe, embed_images, zero_shot_accuracy
 from ..world import make_scenes, pictures
 
-# %% ../../nbs/multimodal/altclip.ipynb #346869c6
-_CHINESE = {
-    "small": "小的",
-    "large": "大的",
-    "red": "红色",
-    "green": "绿色",
-    "blue": "蓝色",
-    "yellow": "黄色",
-    "purple": "紫色",
-    "orange": "橙色",
-    "cyan": "青色",
-    "pink": "粉色",
-    "circle": "圆形",
-    "square": "正方形",
-    "triangle": "三角形",
-    "star": "星形",
-    "cross": "十字形",
-    "ring": "圆环",
-    "left of": "左边",
-    "right of": "右边",
-    "above": "上面",
-    "below": "下面",
-}
-_JAPANESE = {
-    "small": "小さい",
-    "large": "大きい",
-    "red": "赤い",
-    "green": "緑の",
-    "blue": "青い",
-    "yellow": "黄色い",
-    "purple": "紫の",
-    "orange": "オレンジ色の",
-    "cyan": "水色の",
-    "pink": "ピンクの",
-    "circle": "円",
-    "square": "四角形",
-    "triangle": "三角形",
-    "star": "星",
-    "cross": "十字",
-    "ring": "輪",
-    "left of": "左",
-    "right of": "右",
-    "above": "上",
-    "below": "下",
-}
+# %% ../../nbs/multimodal/altclip.ipynb #27cedaf2
+_WORDS = (
+    "small large red green blue yellow purple orange cyan pink circle square triangle star cross ring".split()
+)
+_WHERE = ("left of", "right of", "above", "below")
+
+def _dictionary(words: str, places: str) -> dict[str, str]:
+    return dict(zip((*_WORDS, *_WHERE), words.split() + places.split()))
+
+_CHINESE = _dictionary(
+    "小的 大的 红色 绿色 蓝色 黄色 紫色 橙色 青色 粉色 圆形 正方形 三角形 星形 十字形 圆环",
+    "左边 右边 上面 下面",
+)
+_JAPANESE = _dictionary(
+    "小さい 大きい 赤い 緑の 青い 黄色い 紫の オレンジ色の 水色の ピンクの 円 四角形 三角形 星 十字 輪",
+    "左 右 上 下",
+)
 LANGUAGES = ("en", "zh", "ja")
 
 def translate(text: str, language: str) -> str:
@@ -74,7 +46,7 @@ def translate(text: str, language: str) -> str:
     if unknown:
         raise ValueError(f"text has {', '.join(sorted(unknown))}; accepted are captions of the toy world")
     phrase = lambda p: ("一个" if language == "zh" else "") + "".join(words[w] for w in p.split()[1:])
-    for where in ("left of", "right of", "above", "below"):
+    for where in _WHERE:
         if where in text:
             a, b = (phrase(p) for p in text.split(f" {where} "))
             return f"{a}在{b}的{words[where]}" if language == "zh" else f"{a}が{b}の{words[where]}にある"

@@ -161,11 +161,11 @@ def clip_tokenizer(
     pairs = BytePairs(_read_merges(merges) if isinstance(merges, (str, Path)) else merges)
     return CLIPTokenizer(vocab=pairs.vocabulary, merges=pairs.merges, pad_token=pad, model_max_length=77)
 
-# %% ../../nbs/multimodal/text_encoder.ipynb #0fa689b4
+# %% ../../nbs/multimodal/text_encoder.ipynb #c6f2f9db
 def tokens_left_out(text: str, tokenizer) -> list[str]:
     "The tokens of a text that a tokenizer cuts off because it takes no more."
     room = tokenizer.model_max_length - 2  # start and end
-    return tokenizer.tokenize(text)[room:]
+    return tokenizer.tokenize(text, verbose=False)[room:]
 
 # %% ../../nbs/multimodal/text_encoder.ipynb #2ddfac80
 def stable_diffusion_text_config(**changes):  # a CLIPTextConfig
@@ -182,7 +182,7 @@ def stable_diffusion_text_config(**changes):  # a CLIPTextConfig
         **{"vocab_size": 49_408, "hidden_act": "gelu", "projection_dim": 512} | sizes | changes
     )
 
-# %% ../../nbs/multimodal/text_encoder.ipynb #f7fa6a10
+# %% ../../nbs/multimodal/text_encoder.ipynb #784c5f71
 def _texts(texts) -> list[str]:
     "A list of one text or more. Raises TypeError for what is no text, ValueError for an empty list."
     listed = [texts] if isinstance(texts, str) else texts
@@ -195,9 +195,10 @@ def _texts(texts) -> list[str]:
 
 @functools.lru_cache(maxsize=2)
 def _text_encoder(folder: str):
-    from transformers import AutoTokenizer, CLIPTextModel
+    from transformers import AutoModel, AutoTokenizer
 
-    return CLIPTextModel.from_pretrained(folder, use_safetensors=True), AutoTokenizer.from_pretrained(folder)
+    model = AutoModel.from_pretrained(folder, use_safetensors=True)  # a CLIP, or a text encoder alone
+    return getattr(model, "text_model", model).eval(), AutoTokenizer.from_pretrained(folder)
 
 def encode_text(
     texts,  # a text, or a list of them
