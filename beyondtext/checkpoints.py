@@ -82,7 +82,7 @@ _BEYOND_TEXT = (
     System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
 )
 
-# %% ../nbs/checkpoints.ipynb #5619aa92
+# %% ../nbs/checkpoints.ipynb #fd5dd63c
 _MULTIMODAL = (
     System(
         "speech",
@@ -119,7 +119,7 @@ _MULTIMODAL = (
         "BAAI/AltCLIP",
         None,
         "creativeml-openrail-m",
-        3460,
+        3220,
         data="beyondtext.multimodal.clip",
     ),
     System(

@@ -218,6 +218,7 @@ def test_the_same_text_twice(picture):
 
 def test_what_else_is_refused(picture):
     with pytest.raises(ValueError, match="images is an empty list"): clip.find_images("a star", [])
+    with pytest.raises(TypeError, match="text is of type list"): clip.find_images(["a star"], [picture])
     with pytest.raises(ValueError, match="top_k is 0"): clip.find_images("a star", [picture], 0)
     with pytest.raises(ValueError, match="system is 'vit'"): clip.zero_shot_classifier(system="vit")
     with pytest.raises(ValueError, match="layer is 3; accepted are whole numbers from -3 to 2"): text_encoder.encode_text("a", 3)

@@ -121,7 +121,7 @@ def altclip_processor():  # an AltCLIPProcessor
 
     return AltCLIPProcessor(clip_processor().image_processor, altclip_tokenizer())
 
-# %% ../../nbs/multimodal/altclip.ipynb #2bde5e29
+# %% ../../nbs/multimodal/altclip.ipynb #80623272
 _AMOUNTS = {"toy": (700, 150, 20_000), "small": (4000, 1000, 50_000), "base": (20_000, 5000, 200_000)}
 # steps of stage 1, steps of stage 2, captions
 
@@ -148,7 +148,13 @@ def _ids(texts):
         texts, padding="max_length", max_length=40, truncation=True, return_tensors="pt"
     ).input_ids
 
-# %% ../../nbs/multimodal/altclip.ipynb #84a2f198
+def _trimmed(ids) -> dict:
+    "Inputs of a text model, no longer than the longest text of the batch; the padding has the id 1."
+    mask = (ids != 1).long()
+    n = int(mask.sum(1).max())
+    return {"input_ids": ids[:, :n], "attention_mask": mask[:, :n]}
+
+# %% ../../nbs/multimodal/altclip.ipynb #ada84abb
 def teacher_vectors(clip, texts):  # -> tensor (n, width)
     "What CLIP's text tower makes of English texts, before the projection."
     import torch
@@ -179,21 +185,14 @@ def learn_from_teacher(
     targets = torch.cat([wanted] + [wanted[:n] for n in parallel.values()])
 
     def loss(model, batch):
-        longest = int((batch["ids"] != model.config.text_config.pad_token_id).sum(1).max())
-        ids = batch["ids"][:, :longest]
-        mask = (ids != model.config.text_config.pad_token_id).long()
-        return (
-            (model.text_model(input_ids=ids, attention_mask=mask).pooler_output - batch["wanted"])
-            .square()
-            .mean()
-        )
+        return (model.text_model(**_trimmed(batch["ids"])).pooler_output - batch["wanted"]).square().mean()
 
     data = {"ids": _ids(lines), "wanted": targets}
     return fit(
         model, data, steps=steps, batch_size=128, lr=2e-3, loss=loss, seed=seed, progress="teacher learning"
     )
 
-# %% ../../nbs/multimodal/altclip.ipynb #02be482a
+# %% ../../nbs/multimodal/altclip.ipynb #ad4b2af6
 def learn_from_pictures(
     model,  # an AltCLIPModel
     languages,  # of the captions, each as often as the others
@@ -213,10 +212,7 @@ def learn_from_pictures(
     lines = [translate(text, languages[i % len(languages)]) for i, text in enumerate(texts)]
 
     def loss(model, batch):
-        longest = int((batch["ids"] != model.config.text_config.pad_token_id).sum(1).max())
-        ids = batch["ids"][:, :longest]
-        mask = (ids != model.config.text_config.pad_token_id).long()
-        found = model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
+        found = model.get_text_features(**_trimmed(batch["ids"])).pooler_output
         return contrastive_loss(similarity_logits(batch["vectors"], found, model.logit_scale.exp()))
 
     data = {"ids": _ids(lines), "vectors": normalize(vectors, dim=-1)}

@@ -76,13 +76,13 @@ def clip_processor():  # a CLIPProcessor
     settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_center_crop": False}
     return CLIPProcessor(CLIPImageProcessorPil(size=size, crop_size=size, **settings), clip_tokenizer())
 
-# %% ../../nbs/multimodal/clip.ipynb #538104cc
+# %% ../../nbs/multimodal/clip.ipynb #bb195eb1
 def _phrase(thing, dice: random.Random, colours: bool) -> str:
     size = [thing.size] if dice.random() < 0.9 else []
     return " ".join(["a", *size, *([thing.colour] if colours else []), thing.shape])
 
 def relation(a, b) -> str | None:
-    "Where object `a` stands from `b`, by the larger distance; None if they touch the same column and row."
+    "Where object `a` stands from `b`, by the larger distance; None if that is less than a sixth of the picture's side."
     across, down = b.x - a.x, b.y - a.y
     if max(abs(across), abs(down)) < 1 / 6:
         return None
@@ -134,14 +134,14 @@ def _widened(model, width: float = 0.08):
             torch.nn.init.normal_(weights, std=width)
     return model
 
-# %% ../../nbs/multimodal/clip.ipynb #30aedb38
+# %% ../../nbs/multimodal/clip.ipynb #945d02a5
 def embed_images(model, images):  # pictures (n, 3, 32, 32) of bytes -> tensor (n, d) of vectors of length 1
     "The vectors of pictures of the toy world."
     return _embedded(lambda x: model.get_image_features(pixel_values=x), to_pixel_values(images))
 
 def embed_texts(model, tokenizer, texts):  # -> tensor (n, d) of vectors of length 1
     "The vectors of texts."
-    inputs = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+    inputs = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt").to(model.device)
     features = lambda ids, mask: model.get_text_features(input_ids=ids, attention_mask=mask)
     return _embedded(features, inputs.input_ids, inputs.attention_mask)
 
@@ -271,7 +271,7 @@ def zero_shot_classifier(
 def _classifier(folder: str, system: str):
     return zero_shot_classifier(folder, system)
 
-# %% ../../nbs/multimodal/clip.ipynb #6c219728
+# %% ../../nbs/multimodal/clip.ipynb #374f72eb
 def match_texts(
     image,  # a picture in any form that `read_image` takes
     texts,  # a text, or a list of them
@@ -290,17 +290,17 @@ def match_texts(
     import torch
 
     pipe = _classifier(str(checkpoint_folder(system, checkpoint)), system)
-    room = pipe.tokenizer.model_max_length
+    room = min(pipe.tokenizer.model_max_length, 512)  # some tokenizers name no limit
     for i, ids in enumerate(pipe.tokenizer(texts, verbose=False).input_ids):
         if len(ids) > room:
             warnings.warn(f"texts: number {i} has {len(ids)} tokens, of which {room} are read", stacklevel=2)
-    inputs = pipe.tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    inputs = pipe.tokenizer(texts, padding=True, truncation=True, max_length=room, return_tensors="pt")
     inputs.update(pipe.image_processor([picture], return_tensors="pt"))
     with torch.inference_mode():
         logits = pipe.model(**inputs.to(pipe.model.device)).logits_per_image[0]
     return pd.DataFrame({"text": texts, "probability": logits.softmax(0).tolist()})
 
-# %% ../../nbs/multimodal/clip.ipynb #e5deb935
+# %% ../../nbs/multimodal/clip.ipynb #f8f12a72
 def find_images(
     text: str,
     images,  # pictures in any form that `read_image` takes
@@ -308,19 +308,22 @@ def find_images(
     checkpoint=None,
     system: str = "clip",  # or "altclip"
 ):  # a DataFrame: image (its place in the list) and similarity, the nearest first
-    "The pictures nearest to a text. Raises ValueError for an empty list and a `top_k` that is no whole number from 1."
+    """The pictures nearest to a text. Raises TypeError for what is no text, ValueError for an empty list and a `top_k`
+    that is no whole number from 1."""
     if not isinstance(top_k, int) or top_k < 1:
         raise ValueError(f"top_k is {top_k!r}; accepted is a whole number from 1")
-    texts, pictures = _texts(text), [read_image(image) for image in images]
-    if not pictures:
+    if not isinstance(text, str):
+        raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
+    images = [read_image(image) for image in images]
+    if not images:
         raise ValueError("images is an empty list; accepted are one picture or more")
     import pandas as pd
 
     pipe = _classifier(str(checkpoint_folder(system, checkpoint)), system)
-    values = pipe.image_processor(pictures, return_tensors="pt").pixel_values.to(pipe.model.device)
+    values = pipe.image_processor(images, return_tensors="pt").pixel_values.to(pipe.model.device)
     image_vectors = _embedded(lambda x: pipe.model.get_image_features(pixel_values=x), values)
-    similarity = (image_vectors @ embed_texts(pipe.model, pipe.tokenizer, texts[:1]).T)[:, 0]
-    found = similarity.topk(min(top_k, len(pictures)))
+    similarity = (image_vectors @ embed_texts(pipe.model, pipe.tokenizer, [text]).T)[:, 0]
+    found = similarity.topk(min(top_k, len(images)))
     return pd.DataFrame({"image": found.indices.tolist(), "similarity": found.values.tolist()})
 
 # %% ../../nbs/multimodal/clip.ipynb #ca384355
