@@ -107,7 +107,8 @@ def test_stopping_leaves_no_kernel_and_no_half_written_file(clone, number):
     nb.cells[3].source = f"open({str(clone / 'started')!r}, 'w').close(); import time; time.sleep(600)"
     nbformat.write(nb, path)
     before = path.read_bytes()
-    process = subprocess.Popen([sys.executable, "-m", "beyondtext.course", "--save", "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "beyondtext.course", "--save", "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background jobs ignore it
     for _ in range(600):
         if (clone / "started").exists(): break
         time.sleep(0.1)
