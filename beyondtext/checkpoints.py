@@ -82,7 +82,7 @@ _BEYOND_TEXT = (
     System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
 )
 
-# %% ../nbs/checkpoints.ipynb #fd5dd63c
+# %% ../nbs/checkpoints.ipynb #dd0ba016
 _MULTIMODAL = (
     System(
         "speech",
@@ -126,6 +126,30 @@ _MULTIMODAL = (
         "altclip-stages",
         "beyondtext.multimodal.altclip:train_altclip_stages",
         data="beyondtext.multimodal.clip",
+    ),
+    System(
+        "vqa",
+        "beyondtext.multimodal.vqa:train_vqa",
+        "dandelin/vilt-b32-finetuned-vqa",
+        None,
+        "apache-2.0",
+        470,
+        data="beyondtext.beyond.vit",
+    ),
+    System("vqa-regions", "beyondtext.multimodal.vqa:train_regions", data="beyondtext.beyond.vit"),
+    System("vqa-lxmert", "beyondtext.multimodal.vqa:train_lxmert", data="beyondtext.beyond.vit"),
+    System("vqa-biased", "beyondtext.multimodal.vqa:train_biased", data="beyondtext.beyond.vit"),
+    System("dalle", "beyondtext.multimodal.dalle:train_dalle"),
+    System("dalle-judge", "beyondtext.multimodal.dalle:train_judge", data="beyondtext.multimodal.vqa"),
+    System("layoutlm", "beyondtext.multimodal.layoutlm:train_layoutlm"),
+    System("layoutlm-words", "beyondtext.multimodal.layoutlm:train_layoutlm_words"),
+    System(
+        "document-qa",
+        "beyondtext.multimodal.layoutlm:train_document_qa",
+        "impira/layoutlm-document-qa",
+        "beed3c4",
+        "mit",
+        511,
     ),
 )
 

@@ -40,7 +40,7 @@ def test_the_wheel_is_small_and_holds_the_package_alone(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.stat().st_size < 300_000
     assert {n.split("/")[0] for n in names} == {"beyondtext", next(n for n in names if ".dist-info/" in n).split("/")[0]}
-    for module in ("core", "world", "training", "checkpoints", "course", "train", "scaling/timeline", "beyond/vit", "beyond/igpt", "beyond/video", "beyond/tables", "voices", "multimodal/speech", "multimodal/unsupervised_speech", "multimodal/clip", "multimodal/text_encoder", "multimodal/altclip"): assert f"beyondtext/{module}.py" in names
+    for module in ("core", "world", "training", "checkpoints", "course", "train", "scaling/timeline", "beyond/vit", "beyond/igpt", "beyond/video", "beyond/tables", "voices", "multimodal/speech", "multimodal/unsupervised_speech", "multimodal/clip", "multimodal/text_encoder", "multimodal/altclip", "multimodal/vqa", "multimodal/layoutlm", "multimodal/dalle", "where_next"): assert f"beyondtext/{module}.py" in names
 
 
 def test_the_wheel_asks_for_what_it_needs_at_run_time(wheel, config):
