@@ -57,7 +57,7 @@ def table_of_objects(image):  # a picture in any form that `read_image` takes ->
             )
     return pd.DataFrame(rows, columns=["shape", "corners", "size", "x", "y"])
 
-# %% ../nbs/where_next.ipynb #659c1e06
+# %% ../nbs/where_next.ipynb #770da03b
 LINKS = ("heard", "found", "answered", "tabled", "in Chinese", "drawn")
 
 def _table_question(scene: Scene, dice: random.Random) -> tuple[str, float]:
@@ -81,6 +81,7 @@ def _value(table, question: str) -> float | None:
     except (TypeError, ValueError):
         return None
 
+# %% ../nbs/where_next.ipynb #de805f39
 def follow(
     scene: Scene,  # what is said
     others: list[Scene],  # nineteen more, among which its picture is to be found
@@ -114,6 +115,7 @@ def follow(
         "drawn": drawing is not None and read_drawings(judge, drawing)[0] == objects_of(scene),
     }
 
+# %% ../nbs/where_next.ipynb #632068c3
 def follow_all(n: int = 200, skip: int = 0):  # a DataFrame, one row for each caption
     "Send `n` captions through all links, each with nineteen of the others beside it."
     import pandas as pd

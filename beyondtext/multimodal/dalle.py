@@ -43,7 +43,7 @@ def crowded(scenes: list) -> list:
         full.append(replace(scene, objects=tuple(taken.values())))
     return full
 
-# %% ../../nbs/multimodal/dalle.ipynb #c6c5cc0c
+# %% ../../nbs/multimodal/dalle.ipynb #87ec4b30
 def _network(codes: int, width: int):
     from torch.nn import BatchNorm2d, Conv2d, ConvTranspose2d, ModuleDict, ReLU, Sequential
 
@@ -65,6 +65,7 @@ def _network(codes: int, width: int):
     )
     return ModuleDict({"encoder": encoder, "decoder": decoder})
 
+# %% ../../nbs/multimodal/dalle.ipynb #1e65f0b1
 class DiscreteVAE:
     "Turns pictures of 32 x 32 pixels into 8 x 8 codes and back."
 
@@ -105,15 +106,15 @@ class DiscreteVAE:
         vae.network.load_state_dict(load_file(Path(folder) / "vae.safetensors"))
         return vae
 
-# %% ../../nbs/multimodal/dalle.ipynb #786e712d
+# %% ../../nbs/multimodal/dalle.ipynb #8d535ce2
 _AMOUNTS = {
-    "toy": (1500, 10_000, 900, 24_000),
+    "toy": (2100, 6000, 1250, 14_000),
     "small": (6000, 20_000, 6000, 60_000),
     "base": (20_000, 50_000, 30_000, 300_000),
 }
 # steps and pictures of the VAE, steps and pictures of the transformer
 
-def _swapped(pictures, targets, share: float = 0.5):
+def _swapped(pictures, targets, share: float = 0.4):
     "The first part of a batch with its colour channels in another order."
     import torch
 
@@ -139,6 +140,7 @@ def _vae_loss(steps: int):
 
     return loss
 
+# %% ../../nbs/multimodal/dalle.ipynb #d8e8118b
 def _train_vae(seed: int, size: str):
     "The first stage: a `DiscreteVAE` and its curve."
     import torch
@@ -158,7 +160,7 @@ def _train_vae(seed: int, size: str):
         vae.network, data, steps=steps, loss=_vae_loss(steps), progress="discrete VAE", **settings
     )
 
-# %% ../../nbs/multimodal/dalle.ipynb #7e994686
+# %% ../../nbs/multimodal/dalle.ipynb #33621a7a
 TEXT = 16  # tokens of a caption
 _WORDS = "a and , small large"
 
@@ -196,6 +198,7 @@ def dalle_config(size: str = "toy", codes: int = 64, **changes):  # a GPT2Config
     }
     return GPT2Config(**settings | changes)
 
+# %% ../../nbs/multimodal/dalle.ipynb #c4dc6b45
 def caption_ids(captions: list[str]):  # -> (n, 16)
     "Captions as tokens."
     return dalle_tokenizer()(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
@@ -206,7 +209,7 @@ def read_aloud(scene) -> str:
         replace(scene, objects=tuple(sorted(scene.objects, key=lambda o: (int(3 * o.y), int(3 * o.x)))))
     )
 
-# %% ../../nbs/multimodal/dalle.ipynb #5fbf3cd8
+# %% ../../nbs/multimodal/dalle.ipynb #d7fab124
 def _grid_start(model):
     "Let the positions of the codes begin as waves along rows and columns."
     import torch
@@ -233,6 +236,7 @@ def _stream_loss(model, batch):
     real = (tokens[:, 1:TEXT] > 0).float()  # not the padding
     return losses[:, TEXT - 1 :].mean() + (losses[:, : TEXT - 1] * real).sum() / real.sum() / 8
 
+# %% ../../nbs/multimodal/dalle.ipynb #6e9e0d41
 def train_dalle(seed: int = 0, size: str = "toy"):
     "The recipe of the toy DALL·E: the discrete VAE, then the transformer over captions and codes."
     import pandas as pd
@@ -247,7 +251,7 @@ def train_dalle(seed: int = 0, size: str = "toy"):
     tokens = torch.cat([caption_ids([read_aloud(scene) for scene in scenes]), codes], 1)
     torch.manual_seed(seed)
     model = _grid_start(GPT2LMHeadModel(dalle_config(size, vae.codes)))
-    settings = {"batch_size": 32, "lr": 3e-3 if size == "toy" else 5e-4, "seed": seed}
+    settings = {"batch_size": 16, "lr": 4e-3 if size == "toy" else 5e-4, "seed": seed}
     second = fit(model, {"tokens": tokens}, steps=steps, loss=_stream_loss, progress="DALL·E", **settings)
     history = pd.concat([first, second], keys=["discrete VAE", "transformer"], names=["stage"])
     return (model, dalle_tokenizer(), vae), history.reset_index(level=0)
@@ -286,11 +290,11 @@ def evaluate_vae(vae: DiscreteVAE, judge, scenes: list) -> dict[str, float]:
         "whole pictures": sum(f == w for f, w in zip(found, wanted)) / len(scenes),
     }
 
-# %% ../../nbs/multimodal/dalle.ipynb #a897f5ac
+# %% ../../nbs/multimodal/dalle.ipynb #02e2a01b
 def sample_codes(
     model,  # a GPT2LMHeadModel
     captions: list[str],
-    temperature: float = 0.7,
+    temperature: float = 0.5,
     seed: int | None = None,  # None: other codes each time
 ):  # (n, 8, 8)
     "Continue captions with codes."
@@ -321,6 +325,7 @@ def nearest_drawings(clip, images, captions: list[str], candidates: int):  # -> 
         1, descending=True
     )
 
+# %% ../../nbs/multimodal/dalle.ipynb #2337e133
 class Drawings(list):
     "Pillow images; a notebook shows them side by side."
 
@@ -346,7 +351,7 @@ def _critic(folder: str):
 
     return CLIPModel.from_pretrained(folder).eval()
 
-# %% ../../nbs/multimodal/dalle.ipynb #c75d19cd
+# %% ../../nbs/multimodal/dalle.ipynb #2c6c2273
 def _readable(text) -> str:
     "A caption that the toy can read, or an error."
     if not isinstance(text, str):
@@ -365,12 +370,13 @@ def _readable(text) -> str:
         raise ValueError(f"caption has {len(words)} words and commas; accepted are {TEXT - 2} or fewer")
     return text
 
+# %% ../../nbs/multimodal/dalle.ipynb #6c3f9c63
 def draw(
     caption: str,  # such as "a small red star and a large blue ring"
     n: int = 4,  # pictures
     rerank: bool = True,  # let the toy CLIP choose them?
     candidates: int | None = None,  # how many it chooses from; None: 16, or n if that is more
-    temperature: float = 0.7,
+    temperature: float = 0.5,
     seed: int | None = None,  # None: other pictures each time
     checkpoint=None,  # "toy", or a folder; None: the default
 ) -> Drawings:  # a list of Pillow images

@@ -41,7 +41,7 @@ UNSEEN = (
 FIELDS = ("company", "date", "total", "tax")
 PAGE = (500, 560)  # pixels, across and down
 
-# %% ../../nbs/multimodal/layoutlm.ipynb #0b5d2d7c
+# %% ../../nbs/multimodal/layoutlm.ipynb #a7f4f06c
 _NAMES = "north river garden silver maple harbour copper lantern willow stone meadow amber falcon cedar winter castle orchard raven summit velvet"
 _TRADES = "market bakery books supply coffee tools kitchen studio records textiles pharmacy cycles"
 _GOODS = "tea bread paper lamp soap rope cheese pencils jar bolts honey brush candle notebook apples thread"
@@ -66,6 +66,7 @@ def _font(size: int):
 def _length(text: str, size: int) -> float:
     return _font(size).getlength(text)
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #bb077c8b
 class _Printer:
     "Puts pieces of text on a page and remembers them."
 
@@ -95,7 +96,7 @@ class _Printer:
         "The left or the right edge of a block of words and values."
         return self.dice.choice((self.margin, PAGE[0] - self.margin - 170))
 
-# %% ../../nbs/multimodal/layoutlm.ipynb #2b9423df
+# %% ../../nbs/multimodal/layoutlm.ipynb #6df8b526
 def _name(dice) -> str:
     return " ".join(
         [*dice.sample(_NAMES.split(), dice.choice((1, 1, 2))), dice.choice(_TRADES.split())]
@@ -131,6 +132,7 @@ def _header(page: _Printer):
         page.line(0.5)
         _dates(page, page.either())
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #09cb3314
 def _totals(page: _Printer, net: int):
     dice, layout = page.dice, page.layout
     tax = round(net * dice.choice((0.05, 0.07, 0.1, 0.19, 0.2)))
@@ -145,7 +147,7 @@ def _totals(page: _Printer, net: int):
             page.y = top
         page.pair(key, f"{amount / 100:.2f}", x + (layout.values == "below") * i * step, label)
 
-# %% ../../nbs/multimodal/layoutlm.ipynb #76745f1a
+# %% ../../nbs/multimodal/layoutlm.ipynb #daa62ee3
 @dataclass(frozen=True)
 class Document:
     "A page: its words in the order in which they were recognised, their boxes, and what each of them is."
@@ -173,6 +175,7 @@ class Document:
     def _repr_png_(self) -> bytes:
         return self.image()._repr_png_()
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #26dce0f7
 def make_document(
     index: int,  # which one, from 0
     split: str = "train",  # any name: each has documents of its own
@@ -215,6 +218,7 @@ def make_document(
         )
     return _recognised(page)
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #8a63745a
 def _recognised(page: _Printer) -> Document:
     "Words and boxes of a page, its pieces in random order."
     dice, tilt, found = page.dice, page.dice.uniform(-0.006, 0.006), []
@@ -227,7 +231,7 @@ def _recognised(page: _Printer) -> Document:
             x += wide + _length(" ", size)
     return Document(*zip(*found), page.layout)
 
-# %% ../../nbs/multimodal/layoutlm.ipynb #c0f5a4a1
+# %% ../../nbs/multimodal/layoutlm.ipynb #9e9b21ff
 _ASKED = "what is the how much was it which company from date total tax who sent this in all do i pay issued day does come ?"
 
 @functools.lru_cache(maxsize=1)
@@ -246,6 +250,7 @@ def layoutlm_tokenizer():  # a LayoutLMTokenizer for 256 tokens
 
     return LayoutLMTokenizer(vocab=_vocabulary(), model_max_length=256)
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #b1f2aed0
 def encode_documents(
     words: list,  # one row of words for each document
     boxes: list,  # and one row of boxes
@@ -341,7 +346,7 @@ def ruled_start(model, strength: float = 1.5):
                     weights[dims, dims] = strength * torch.eye(quarter)
     return model
 
-# %% ../../nbs/multimodal/layoutlm.ipynb #fd567089
+# %% ../../nbs/multimodal/layoutlm.ipynb #6b18048a
 def _read_labels(documents) -> dict:
     import torch
 
@@ -360,6 +365,7 @@ def _trimmed(batch: dict) -> dict:
         for name, values in batch.items()
     }
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #226c6cd3
 def evaluate_layoutlm(
     model,
     split: str = "validation",
@@ -423,7 +429,7 @@ def train_layoutlm_words(seed: int = 0, size: str = "toy"):
     "The control that never sees a box."
     return train_layoutlm(seed, size, boxes=False)
 
-# %% ../../nbs/multimodal/layoutlm.ipynb #328a9779
+# %% ../../nbs/multimodal/layoutlm.ipynb #0e8384ac
 def _checked(words, boxes) -> tuple[list, list]:
     "Words and boxes as lists, or an error that says what is wrong with them."
     for name, value in (("words", words), ("boxes", boxes)):
@@ -456,6 +462,7 @@ def _checked(words, boxes) -> tuple[list, list]:
             )
     return [str(word) for word in words], [[int(x) for x in box] for box in boxes]
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #ce1cc022
 @functools.lru_cache(maxsize=2)
 def _reader(folder: str):
     from transformers import LayoutLMForTokenClassification
@@ -499,6 +506,7 @@ def read_document(
             )
     return pd.DataFrame(rows, columns=["field", "text", "probability", "box"])
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #17b040b6
 def draw_fields(image, fields):  # what `read_document` returned -> a Pillow image
     "A picture with the boxes of the fields that were found."
     from PIL import ImageDraw

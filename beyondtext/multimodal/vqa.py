@@ -130,7 +130,7 @@ def train_regions(seed: int = 0, size: str = "toy", splits: tuple[str, ...] = ("
     history = fit(model, data, steps=steps, lr=3e-3, loss=_region_loss, seed=seed, progress="regions")
     return (model, _processor()), history
 
-# %% ../../nbs/multimodal/vqa.ipynb #5c4c3722
+# %% ../../nbs/multimodal/vqa.ipynb #0f86e55c
 def vqa_config(
     kind: str = "visual_bert",  # or "lxmert"
     size: str = "toy",  # "toy", "small" or "base"
@@ -163,6 +163,7 @@ def vqa_config(
     depths = {"l_layers": 1, "r_layers": 0, "x_layers": layers - 1}
     return LxmertConfig(**shared | depths | {"num_qa_labels": len(ANSWERS), "visual_feat_dim": 64} | changes)
 
+# %% ../../nbs/multimodal/vqa.ipynb #ed65ad9d
 _GLUE = "what colour shape is are the there a an how many of left right above below object objects ?"
 
 @functools.lru_cache(maxsize=1)
@@ -274,7 +275,7 @@ def _columns(rows) -> dict:
     places = torch.tensor([[i, ANSWERS.index(q.answer)] for i, q in rows])
     return {"ids": ids, "scene": places[:, 0], "answer": places[:, 1]}
 
-# %% ../../nbs/multimodal/vqa.ipynb #6705f0a9
+# %% ../../nbs/multimodal/vqa.ipynb #fdba403f
 def _answers(model, rows, features, boxes):  # (n,) positions in ANSWERS
     import torch
 
@@ -288,6 +289,7 @@ def _answers(model, rows, features, boxes):  # (n,) positions in ANSWERS
             ]
         )
 
+# %% ../../nbs/multimodal/vqa.ipynb #19239730
 def score_questions(
     model,
     rows: list[tuple[int, Question]],  # positions of scenes, and questions
@@ -304,6 +306,7 @@ def score_questions(
     kinds = {kind: [ok for ok, (_, q) in zip(right, rows) if q.kind == kind] for kind in KINDS}
     return {"all": sum(right) / len(right)} | {k: sum(v) / len(v) for k, v in kinds.items() if v}
 
+# %% ../../nbs/multimodal/vqa.ipynb #a4f84e4a
 def evaluate_vqa(model, split: str = "validation", n: int = 300) -> dict[str, float]:
     "The fraction of right answers to all questions about `n` scenes."
     scenes = make_scenes(n, split, "several")
@@ -311,7 +314,7 @@ def evaluate_vqa(model, split: str = "validation", n: int = 300) -> dict[str, fl
         model, [(i, q) for i, scene in enumerate(scenes) for q in questions(scene)], scenes
     )
 
-# %% ../../nbs/multimodal/vqa.ipynb #4bdad74d
+# %% ../../nbs/multimodal/vqa.ipynb #788aa35d
 def _vqa_loss(features, boxes):
     from torch.nn.functional import cross_entropy
 
@@ -336,6 +339,7 @@ def _taught(scenes, seed: int, ask, kinds: dict[str, float]) -> list:
         rows.append((i, dice.choice(here[kind])))
     return rows
 
+# %% ../../nbs/multimodal/vqa.ipynb #7f174b71
 def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float = 0.0, watch: bool = True):
     "Train on neighbours, then on all; a blind model, which has nothing to find, on a third of the second part."
     import pandas as pd
@@ -372,6 +376,7 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     tail["step"] += first
     return model, pd.concat([head, tail], ignore_index=True)
 
+# %% ../../nbs/multimodal/vqa.ipynb #047edd1c
 def train_vqa(seed: int = 0, size: str = "toy"):
     "The recipe of the toy VisualBERT."
     model, history = _trained("visual_bert", seed, size)
@@ -403,7 +408,7 @@ def train_biased(seed: int = 0, size: str = "toy"):
         rows.append({"model": name} | scores)
     return (model, vqa_tokenizer()), pd.DataFrame(rows)
 
-# %% ../../nbs/multimodal/vqa.ipynb #cc60ccd0
+# %% ../../nbs/multimodal/vqa.ipynb #affcd5e0
 class VisualQA:
     "Answers questions to pictures; called like a pipeline of transformers."
 
@@ -459,6 +464,7 @@ class VisualQA:
         names = self.model.config.id2label
         return [{"answer": names[i], "score": s} for i, s in zip(best.indices.tolist(), best.values.tolist())]
 
+# %% ../../nbs/multimodal/vqa.ipynb #69ebaa39
 def visual_qa(
     checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     system: str = "vqa",  # or "vqa-lxmert"
