@@ -82,7 +82,7 @@ _BEYOND_TEXT = (
     System("tables-unordered", "beyondtext.beyond.tables:train_unordered"),
 )
 
-# %% ../nbs/checkpoints.ipynb #dd0ba016
+# %% ../nbs/checkpoints.ipynb #9152ed0e
 _MULTIMODAL = (
     System(
         "speech",
@@ -127,6 +127,10 @@ _MULTIMODAL = (
         "beyondtext.multimodal.altclip:train_altclip_stages",
         data="beyondtext.multimodal.clip",
     ),
+)
+
+# %% ../nbs/checkpoints.ipynb #a84fc2ce
+_PICTURES_AND_TEXT = (
     System(
         "vqa",
         "beyondtext.multimodal.vqa:train_vqa",
@@ -153,7 +157,7 @@ _MULTIMODAL = (
     ),
 )
 
-SYSTEMS = {s.name: s for s in (*_BEYOND_TEXT, *_MULTIMODAL)}
+SYSTEMS = {s.name: s for s in (*_BEYOND_TEXT, *_MULTIMODAL, *_PICTURES_AND_TEXT)}
 
 # %% ../nbs/checkpoints.ipynb #db064864
 def systems():  # a DataFrame

@@ -408,35 +408,20 @@ def train_biased(seed: int = 0, size: str = "toy"):
         rows.append({"model": name} | scores)
     return (model, vqa_tokenizer()), pd.DataFrame(rows)
 
-# %% ../../nbs/multimodal/vqa.ipynb #affcd5e0
+# %% ../../nbs/multimodal/vqa.ipynb #13a5b031
 class VisualQA:
     "Answers questions to pictures; called like a pipeline of transformers."
 
     def __init__(self, folder: str):
-        from transformers import AutoConfig
+        import transformers
 
-        self.vilt = AutoConfig.from_pretrained(folder).model_type == "vilt"
-        (self._load_vilt if self.vilt else self._load_regions)(folder)
-        self.model.eval()
-
-    def _load_vilt(self, folder):
-        from transformers import AutoProcessor, ViltForQuestionAnswering
-
-        self.model = ViltForQuestionAnswering.from_pretrained(folder, use_safetensors=True)
-        self.processor = AutoProcessor.from_pretrained(folder)
-
-    def _load_regions(self, folder):
-        from transformers import (
-            AutoConfig,
-            AutoTokenizer,
-            LxmertForQuestionAnswering,
-            VisualBertForQuestionAnswering,
-        )
-
-        two_streams = AutoConfig.from_pretrained(folder).model_type == "lxmert"
-        model_class = LxmertForQuestionAnswering if two_streams else VisualBertForQuestionAnswering
-        self.model = model_class.from_pretrained(folder, use_safetensors=True)
-        self.tokenizer, self.detector = AutoTokenizer.from_pretrained(folder), _detector()
+        kind = transformers.AutoConfig.from_pretrained(folder).model_type
+        name = {"vilt": "Vilt", "lxmert": "Lxmert"}.get(kind, "VisualBert")
+        self.vilt = kind == "vilt"  # reads pixels; the others read the detector's regions
+        model_class = getattr(transformers, f"{name}ForQuestionAnswering")
+        self.model = model_class.from_pretrained(folder, use_safetensors=True).eval()
+        reader = transformers.AutoProcessor if self.vilt else transformers.AutoTokenizer
+        self.processor, self.detector = reader.from_pretrained(folder), None if self.vilt else _detector()
 
     def _inputs(self, image, question: str) -> dict:
         import numpy as np
@@ -445,8 +430,8 @@ class VisualQA:
         if self.vilt:
             return self.processor(image, question, return_tensors="pt")
         small = torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1)[None]
-        ids = self.tokenizer(question, truncation=True, return_tensors="pt").input_ids
-        unknown = [w for w in self.tokenizer.tokenize(question) if w == self.tokenizer.unk_token]
+        ids = self.processor(question, truncation=True, return_tensors="pt").input_ids
+        unknown = [w for w in self.processor.tokenize(question) if w == self.processor.unk_token]
         if unknown:
             warnings.warn(
                 f"question has {len(unknown)} word(s) that the toy never saw: {question!r}", stacklevel=4
