@@ -106,9 +106,9 @@ class DiscreteVAE:
         vae.network.load_state_dict(load_file(Path(folder) / "vae.safetensors"))
         return vae
 
-# %% ../../nbs/multimodal/dalle.ipynb #8d535ce2
+# %% ../../nbs/multimodal/dalle.ipynb #9e8cb3aa
 _AMOUNTS = {
-    "toy": (2100, 6000, 1250, 14_000),
+    "toy": (2200, 6000, 1500, 16_000),
     "small": (6000, 20_000, 6000, 60_000),
     "base": (20_000, 50_000, 30_000, 300_000),
 }
