@@ -290,11 +290,11 @@ def evaluate_vae(vae: DiscreteVAE, judge, scenes: list) -> dict[str, float]:
         "whole pictures": sum(f == w for f, w in zip(found, wanted)) / len(scenes),
     }
 
-# %% ../../nbs/multimodal/dalle.ipynb #02e2a01b
+# %% ../../nbs/multimodal/dalle.ipynb #593fa7d2
 def sample_codes(
     model,  # a GPT2LMHeadModel
     captions: list[str],
-    temperature: float = 0.5,
+    temperature: float = 0.7,
     seed: int | None = None,  # None: other codes each time
 ):  # (n, 8, 8)
     "Continue captions with codes."
@@ -370,13 +370,13 @@ def _readable(text) -> str:
         raise ValueError(f"caption has {len(words)} words and commas; accepted are {TEXT - 2} or fewer")
     return text
 
-# %% ../../nbs/multimodal/dalle.ipynb #6c3f9c63
+# %% ../../nbs/multimodal/dalle.ipynb #60972357
 def draw(
     caption: str,  # such as "a small red star and a large blue ring"
     n: int = 4,  # pictures
     rerank: bool = True,  # let the toy CLIP choose them?
     candidates: int | None = None,  # how many it chooses from; None: 16, or n if that is more
-    temperature: float = 0.5,
+    temperature: float = 0.7,
     seed: int | None = None,  # None: other pictures each time
     checkpoint=None,  # "toy", or a folder; None: the default
 ) -> Drawings:  # a list of Pillow images
