@@ -1,4 +1,4 @@
-"Drawings: the bars on three seeds, the codes, and what is refused."
+"Drawings: the bars on two seeds, the codes, and what is refused."
 from collections import Counter
 
 import numpy as np
@@ -38,7 +38,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_drawings(seed):
     found = measured(TOY, seed)
     assert found["reconstructed, known"] >= 0.97 and found["reconstructed, new"] >= 0.90 and found["codes"] >= 32
