@@ -4,11 +4,13 @@
 __all__ = ['SYSTEMS', 'System', 'systems', 'find_system', 'CheckpointError', 'cache_folder', 'toy_name', 'toy_folder',
            'load_history', 'hub_folder', 'checkpoint_folder']
 
-# %% ../nbs/checkpoints.ipynb #76913a58
+# %% ../nbs/checkpoints.ipynb #8e4903e1
+import contextlib
 import functools
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import warnings
@@ -227,12 +229,26 @@ def _damage(folder: Path) -> str | None:
     bad = [name for name in wanted if wanted[name] != found.get(name)]
     return f"{', '.join(bad)} differ{'s' * (len(bad) == 1)} from what was saved" if bad else None
 
-# %% ../nbs/checkpoints.ipynb #dc5392a0
+# %% ../nbs/checkpoints.ipynb #95729db3
 def _unwritable(root: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"The cache folder {root} can't be written to ({error}). "
         "Make room there, or name another folder in the environment variable BEYONDTEXT_CACHE."
     )
+
+@contextlib.contextmanager
+def _undisturbed_dice():
+    "Recipes set seeds; afterwards the random numbers of the caller go on as if there had been no training."
+    import numpy as np
+    import torch
+
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 def _train_into(folder: Path, system: System, seed: int, size: str) -> None:
     "Train `system` in a temporary folder and move it into place. Call it with the lock held."
@@ -244,7 +260,8 @@ def _train_into(folder: Path, system: System, seed: int, size: str) -> None:
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
     try:
-        parts, history = system.train(seed=seed, size=size)
+        with _undisturbed_dice():
+            parts, history = system.train(seed=seed, size=size)
         try:
             for part in parts:
                 part.save_pretrained(temporary)

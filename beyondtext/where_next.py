@@ -3,7 +3,8 @@
 # %% auto #0
 __all__ = ['CORNERS', 'LINKS', 'capstone_scenes', 'table_of_objects', 'follow', 'follow_all', 'account', 'show_loop']
 
-# %% ../nbs/where_next.ipynb #02fe183d
+# %% ../nbs/where_next.ipynb #d1da14b0
+import functools
 import random
 
 from .beyond.tables import ask_table
@@ -13,7 +14,7 @@ from .core import read_image
 from .multimodal.clip import find_images, match_texts
 from .multimodal.dalle import draw, objects_of, read_drawings
 from .multimodal.speech import transcribe
-from .multimodal.vqa import _PARTS, _detector, ask_image, cells
+from .multimodal.vqa import PARTS, ask_image, cells, toy_detector
 from .voices import NEW_VOICES, sentences, speak
 from .world import COLOURS, SHAPES, SIZES, Scene, caption, make_scene, questions
 
@@ -28,7 +29,7 @@ def capstone_scenes(n: int, skip: int = 0) -> list[Scene]:
         i += 1
     return list(found.values())[skip:]
 
-# %% ../nbs/where_next.ipynb #fa04f316
+# %% ../nbs/where_next.ipynb #cf6e6e91
 CORNERS = {"circle": 0, "square": 4, "triangle": 3, "star": 10, "cross": 12, "ring": 0}
 
 def table_of_objects(image):  # a picture in any form that `read_image` takes -> a DataFrame
@@ -39,13 +40,13 @@ def table_of_objects(image):  # a picture in any form that `read_image` takes ->
 
     pixels = torch.from_numpy(np.array(read_image(image).resize((32, 32)))).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        outputs = cells(_detector(), to_pixel_values(pixels))[1][0]  # (9, outputs)
-    name = lambda row, what, options: list(options)[row[_PARTS[what]].argmax()]
+        outputs = cells(toy_detector(), to_pixel_values(pixels))[1][0]  # (9, outputs)
+    name = lambda row, what, options: list(options)[row[PARTS[what]].argmax()]
     rows = []
     for i, row in enumerate(outputs):
         if row[0] > 0:
             shape = name(row, "shape", SHAPES)
-            across, down = (row[_PARTS["place"]] / 3 + torch.tensor([i % 3, i // 3]) / 3 + 1 / 6).tolist()
+            across, down = (row[PARTS["place"]] / 3 + torch.tensor([i % 3, i // 3]) / 3 + 1 / 6).tolist()
             rows.append(
                 (
                     f"{name(row, 'colour', COLOURS)} {shape}",
@@ -144,7 +145,11 @@ def account(runs):  # what `follow_all` returned -> a DataFrame, one row for eac
         "link"
     )
 
-# %% ../nbs/where_next.ipynb #a067c4eb
+# %% ../nbs/where_next.ipynb #50764077
+@functools.lru_cache(maxsize=1)
+def _twenty_pictures():
+    return [scene.image() for scene in capstone_scenes(20)]
+
 def show_loop(
     text: str,  # what is said
     voice: str = NEW_VOICES[0],
@@ -156,7 +161,7 @@ def show_loop(
 
     sound = speak(text, voice)
     heard = transcribe(sound.samples, 16_000, punctuate=True)["text"][0]
-    pictures = [scene.image() for scene in capstone_scenes(20)]
+    pictures = _twenty_pictures()
     found = pictures[int(find_images(heard, pictures, top_k=1)["image"][0])]
     answer, drawing = ask_image(found, question)["answer"][0], draw(heard, n=1, seed=seed)[0]
     figure, axes = plt.subplots(1, 3, figsize=(8, 2.7), width_ratios=(1.6, 1, 1), layout="constrained")

@@ -2,8 +2,8 @@
 
 # %% auto #0
 __all__ = ['VERSION', 'SHAPES', 'COLOURS', 'SIZES', 'HELD_OUT', 'SEEN', 'SPLITS', 'CHINESE', 'ANSWERS', 'DIRECTIONS',
-           'SceneObject', 'Scene', 'coverage', 'render', 'make_scene', 'make_scenes', 'pictures', 'caption', 'Question',
-           'questions', 'Film', 'make_film', 'world_dataset']
+           'SceneObject', 'Scene', 'coverage', 'render', 'make_scene', 'make_scenes', 'pictures', 'picture_batch',
+           'caption', 'Question', 'questions', 'Film', 'make_film', 'world_dataset']
 
 # %% ../nbs/world.ipynb #5b1754bf
 import math
@@ -243,7 +243,7 @@ def make_scene(
         zoom=1.0 if kind == "single" else _FAR,
     )
 
-# %% ../nbs/world.ipynb #0cd9fb59
+# %% ../nbs/world.ipynb #8da6d292
 def make_scenes(n: int, split: str = "train", kind: str = "single") -> list[Scene]:
     "The first `n` scenes of a split."
     return [make_scene(i, split, kind) for i in range(n)]
@@ -251,6 +251,12 @@ def make_scenes(n: int, split: str = "train", kind: str = "single") -> list[Scen
 def pictures(scenes: Iterable[Scene], size: int = 32) -> np.ndarray:
     "Render many scenes: (n, size, size, 3), uint8."
     return np.stack([render(s, size) for s in scenes])
+
+def picture_batch(scenes: Iterable[Scene], size: int = 32):  # bytes (n, 3, size, size)
+    "Render many scenes as a tensor of PyTorch, channels first."
+    import torch
+
+    return torch.from_numpy(pictures(scenes, size)).permute(0, 3, 1, 2).contiguous()
 
 # %% ../nbs/world.ipynb #819a95d8
 CHINESE = {

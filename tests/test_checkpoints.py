@@ -41,6 +41,21 @@ def test_trained_once_and_whole(cache):
     assert AutoImageProcessor.from_pretrained(folder).size["height"] == 32
 
 
+def test_training_leaves_random_numbers_alone():
+    import random
+
+    import numpy as np
+    import torch
+
+    draw = lambda: (random.random(), np.random.rand(), torch.rand(()).item())
+    drawn = []
+    for train in (False, True):
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        if train: toy_folder(TINY)
+        drawn.append(draw())
+    assert drawn[0] == drawn[1] and runs() == 1
+
+
 def test_a_changed_recipe_or_world_has_another_name(monkeypatch):
     before = {toy_name(TINY), toy_name(TINY, seed=1), toy_name(TINY, size="small")}
     assert len(before) == 3

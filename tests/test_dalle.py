@@ -9,8 +9,7 @@ from transformers import ResNetForImageClassification
 
 from beyondtext.checkpoints import toy_folder
 from beyondtext.multimodal import dalle
-from beyondtext.multimodal.vqa import _images
-from beyondtext.world import make_scene, make_scenes
+from beyondtext.world import make_scene, make_scenes, picture_batch
 
 TOY = """
 import json, sys, time, torch
@@ -21,8 +20,7 @@ start = time.process_time()
 folder = toy_folder("dalle", seed=int(sys.argv[1]))
 found = {"cpu_seconds": round(time.process_time() - start)}
 from beyondtext.multimodal import dalle
-from beyondtext.multimodal.vqa import _images
-from beyondtext.world import make_scenes
+from beyondtext.world import make_scenes, picture_batch
 from transformers import CLIPModel, GPT2LMHeadModel, ResNetForImageClassification
 vae, model, clip = dalle.DiscreteVAE.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder).eval(), CLIPModel.from_pretrained(critic).eval()
 judge = ResNetForImageClassification.from_pretrained(judge).eval()
@@ -33,7 +31,7 @@ for split, name in (("test", "known"), ("test_held_out", "new")):
         rates = dalle.evaluate_dalle(model, vae, clip, judge, split, n, 150)
         found[f"{name}, {n}"], found[f"{name}, {n}, best"] = rates["any drawing"], rates["best of 16"]
         found["another caption"] = max(found.get("another caption", 0), rates["for another caption"])
-found["codes"] = len(vae.encode(_images(scenes)).unique())
+found["codes"] = len(vae.encode(picture_batch(scenes)).unique())
 print(json.dumps(found))
 """
 
@@ -60,7 +58,7 @@ def test_an_untrained_vae_keeps_nothing(judge):
 def test_the_judge_reads_all_pairs(judge):
     for split in ("test", "test_held_out"):
         scenes = make_scenes(500, split, "several")
-        found = dalle.read_drawings(judge, _images(scenes))
+        found = dalle.read_drawings(judge, picture_batch(scenes))
         assert sum(f == dalle.objects_of(s) for f, s in zip(found, scenes)) / 500 > 0.95
 
 
@@ -70,6 +68,32 @@ def test_tidy_plain_and_crowded_scenes_keep_their_objects():
         assert dalle.objects_of(neat) == dalle.objects_of(scene) and not dalle.objects_of(scene) - dalle.objects_of(full)
         assert dalle.plain(neat).noise is None and all(o.angle == 0 for o in neat.objects)
         assert len({(int(3 * o.x), int(3 * o.y)) for o in full.objects}) == len(full.objects) <= 9
+
+
+def test_other_colours_are_the_same_in_picture_and_target():
+    torch.manual_seed(0)
+    pictures = 2 * torch.rand(40, 3, 32, 32) - 1
+    ours, targets = dalle._recoloured(pictures, pictures)
+    assert torch.equal(ours, targets) and ours.abs().max() <= 1
+    changed = (ours != pictures).flatten(1).any(1)
+    assert not changed[5:32].any() and changed[32:].all()
+    assert torch.equal(ours[:5].sort(1).values, pictures[:5].sort(1).values), "channels in another order"
+    dark = 0.4 * pictures  # no hue of it leaves the range, so that grey stays and lengths do
+    turned, _ = dalle._recoloured(dark, dark)
+    torch.testing.assert_close(turned.mean(1), dark.mean(1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(turned.norm(dim=1), dark.norm(dim=1), atol=1e-5, rtol=0)
+
+
+def test_the_loss_weighs_objects_and_edges():
+    target = torch.full((1, 3, 32, 32), dalle.GROUND / 127.5 - 1)
+    target[..., 14:18, 14:18] = 0.0
+    wrong = {name: target.clone() for name in ("ground", "object", "edges")}
+    wrong["ground"][..., 2:4, 2:4] += 0.3
+    wrong["object"][..., 15:17, 15:17] += 0.3
+    wrong["edges"][..., [15, 16, 15, 17], [15, 14, 17, 16]] += 0.3  # as many pixels, none beside another
+    ground, thing, edges = (dalle._painting_loss(picture, target).item() for picture in wrong.values())
+    assert 10.9 < thing / ground < 11.1 and edges > 1.2 * thing
+    assert dalle._painting_loss(target, target) == 0
 
 
 def test_the_vae_is_stored_and_loaded(tmp_path):

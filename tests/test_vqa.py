@@ -11,7 +11,7 @@ from transformers import VisualBertForQuestionAnswering
 
 from beyondtext.checkpoints import load_history, toy_folder
 from beyondtext.multimodal import vqa
-from beyondtext.world import ANSWERS, make_scene, make_scenes, questions
+from beyondtext.world import ANSWERS, make_scene, make_scenes, picture_batch, questions
 
 # What the toy of a seed reaches on test scenes. (The seconds are near 0 if it was in the cache; the detector's are not among them.)
 TOY = """
@@ -93,8 +93,8 @@ def test_neighbours_are_right(index):
 
 def test_regions_lie_where_objects_are():
     scenes = make_scenes(100, "test", "several")
-    model, near = vqa._detector(), 0
-    features, boxes = vqa.find_regions(model, vqa._images(scenes))
+    model, near = vqa.toy_detector(), 0
+    features, boxes = vqa.find_regions(model, picture_batch(scenes))
     assert features.shape == (100, 4, 64) and boxes.shape == (100, 4, 4) and 0 <= boxes.min() and boxes.max() <= 1
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2
     for scene, found in zip(scenes, middles):

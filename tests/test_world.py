@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from beyondtext import world
 from beyondtext.world import (ANSWERS, CHINESE, COLOURS, DIRECTIONS, HELD_OUT, SHAPES, SPLITS, Scene, caption,
-                              make_film, make_scene, make_scenes, pictures, questions, render, world_dataset)
+                              make_film, make_scene, make_scenes, picture_batch, pictures, questions, render, world_dataset)
 
 GOLDEN = """import hashlib
 from beyondtext.world import *
@@ -30,6 +30,8 @@ def test_pictures_are_the_same_everywhere():
     "Pixels may differ by rounding between versions of Pillow, and by no more."
     picture = pictures([make_scene(i, "train", "several") for i in range(20)])
     assert (pictures([make_scene(i, "train", "several") for i in range(20)]) == picture).all()
+    batch = picture_batch([make_scene(i, "train", "several") for i in range(20)])
+    assert batch.shape == (20, 3, 32, 32) and batch.is_contiguous() and (batch.permute(0, 2, 3, 1).numpy() == picture).all()
     assert abs(picture.mean() - 225.67) < 0.05
 
 

@@ -5,7 +5,7 @@ __all__ = ['similarity_logits', 'contrastive_loss', 'clip_config', 'clip_process
            'embed_images', 'embed_texts', 'zero_shot_accuracy', 'recall_at_1', 'train_clip', 'zero_shot_classifier',
            'match_texts', 'find_images', 'word_order_tests', 'choice_accuracy', 'train_clip_batches']
 
-# %% ../../nbs/multimodal/clip.ipynb #b2109c36
+# %% ../../nbs/multimodal/clip.ipynb #3346fec8
 import functools
 import random
 
@@ -13,7 +13,7 @@ from ..beyond.vit import PAIRS, _in_grey, to_pixel_values
 from ..checkpoints import checkpoint_folder
 from ..core import read_image
 from .text_encoder import _texts, clip_tokenizer
-from ..world import caption, make_scene, make_scenes, pictures
+from ..world import caption, make_scene, make_scenes, picture_batch
 
 # %% ../../nbs/multimodal/clip.ipynb #dcec7265
 def similarity_logits(image_vectors, text_vectors, scale):
@@ -76,7 +76,7 @@ def clip_processor():  # a CLIPProcessor
     settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_center_crop": False}
     return CLIPProcessor(CLIPImageProcessorPil(size=size, crop_size=size, **settings), clip_tokenizer())
 
-# %% ../../nbs/multimodal/clip.ipynb #bb195eb1
+# %% ../../nbs/multimodal/clip.ipynb #0a3fa8d2
 def _phrase(thing, dice: random.Random, colours: bool) -> str:
     size = [thing.size] if dice.random() < 0.9 else []
     return " ".join(["a", *size, *([thing.colour] if colours else []), thing.shape])
@@ -101,14 +101,11 @@ def describe(scene, dice: random.Random, colours: bool = True) -> str:
 def clip_data(n: int, split: str = "train", single: float = 0.25) -> dict:
     """The first `n` pictures of a split, a fraction of them of a `single` object: tensors images (n, 3, 32, 32) of
     bytes, and ids (n, tokens) of what is written below it, with colours and without."""
-    import torch
-
     dice, ones = random.Random(f"clip/{split}"), int(n * single)
     scenes = make_scenes(ones, split) + make_scenes(n - ones, split, "several")
     texts = [describe(scene, dice, colours) for colours in (True, False) for scene in scenes]
     ids = clip_tokenizer()(texts, padding=True, return_tensors="pt").input_ids
-    images = torch.from_numpy(pictures(scenes)).permute(0, 3, 1, 2).contiguous()
-    return {"images": images, "ids": ids[:n], "grey_ids": ids[n:]}
+    return {"images": picture_batch(scenes), "ids": ids[:n], "grey_ids": ids[n:]}
 
 # %% ../../nbs/multimodal/clip.ipynb #e004c436
 def _clip_loss(grey: float, end: int):
@@ -134,7 +131,7 @@ def _widened(model, width: float = 0.08):
             torch.nn.init.normal_(weights, std=width)
     return model
 
-# %% ../../nbs/multimodal/clip.ipynb #945d02a5
+# %% ../../nbs/multimodal/clip.ipynb #8e221967
 def embed_images(model, images):  # pictures (n, 3, 32, 32) of bytes -> tensor (n, d) of vectors of length 1
     "The vectors of pictures of the toy world."
     return _embedded(lambda x: model.get_image_features(pixel_values=x), to_pixel_values(images))
@@ -153,12 +150,7 @@ def _embedded(features, *columns):
         found = [features(*rows).pooler_output for rows in zip(*(column.split(500) for column in columns))]
     return normalize(torch.cat(found), dim=-1)
 
-def _images_of(scenes):
-    import torch
-
-    return torch.from_numpy(pictures(scenes)).permute(0, 3, 1, 2)
-
-# %% ../../nbs/multimodal/clip.ipynb #111a9abb
+# %% ../../nbs/multimodal/clip.ipynb #9a1b3917
 def zero_shot_accuracy(
     model,  # a CLIPModel or an AltCLIPModel
     tokenizer,
@@ -173,7 +165,7 @@ def zero_shot_accuracy(
     classes = torch.stack([embed_texts(model, tokenizer, texts).mean(0) for texts in listed])
     scenes = make_scenes(n, split)
     nearest = (
-        embed_images(model, _images_of(scenes)) @ torch.nn.functional.normalize(classes, dim=-1).T
+        embed_images(model, picture_batch(scenes)) @ torch.nn.functional.normalize(classes, dim=-1).T
     ).argmax(1)
     wanted = [PAIRS.index(f"{s.objects[0].colour} {s.objects[0].shape}") for s in scenes]
     return (nearest == torch.tensor(wanted)).float().mean().item()
@@ -200,7 +192,10 @@ def recall_at_1(
     import torch
 
     scenes = _distinct(n, split)
-    images, texts = embed_images(model, _images_of(scenes)), embed_texts(model, tokenizer, map(say, scenes))
+    images, texts = (
+        embed_images(model, picture_batch(scenes)),
+        embed_texts(model, tokenizer, map(say, scenes)),
+    )
     right = torch.arange(100)
     groups = [a @ b.T for a, b in zip(images.split(100), texts.split(100))]
     found = [torch.stack([g.argmax(1) == right[: len(g)], g.argmax(0) == right[: len(g)]]) for g in groups]
@@ -326,7 +321,7 @@ def find_images(
     found = similarity.topk(min(top_k, len(images)))
     return pd.DataFrame({"image": found.indices.tolist(), "similarity": found.values.tolist()})
 
-# %% ../../nbs/multimodal/clip.ipynb #ca384355
+# %% ../../nbs/multimodal/clip.ipynb #cc5d5a3e
 def word_order_tests(split: str = "test", n: int = 2000) -> dict[str, list]:
     "For binding and relation: scenes of two objects, each with a right text and a wrong one of the same or similar words."
     tests = {"binding": [], "relation": []}
@@ -349,7 +344,7 @@ def word_order_tests(split: str = "test", n: int = 2000) -> dict[str, list]:
 def choice_accuracy(model, tokenizer, test: list) -> float:
     "How often a picture is nearer to the right one of two texts."
     scenes, right, wrong = zip(*test)
-    images = embed_images(model, _images_of(scenes))
+    images = embed_images(model, picture_batch(scenes))
     nearness = lambda texts: (images * embed_texts(model, tokenizer, texts)).sum(1)
     return (nearness(right) > nearness(wrong)).float().mean().item()
 

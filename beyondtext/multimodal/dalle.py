@@ -5,7 +5,7 @@ __all__ = ['GROUND', 'TEXT', 'tidy', 'plain', 'crowded', 'DiscreteVAE', 'dalle_t
            'read_aloud', 'train_dalle', 'train_judge', 'read_drawings', 'objects_of', 'evaluate_vae', 'sample_codes',
            'nearest_drawings', 'Drawings', 'draw', 'evaluate_dalle']
 
-# %% ../../nbs/multimodal/dalle.ipynb #e9938783
+# %% ../../nbs/multimodal/dalle.ipynb #055172c3
 import functools
 import json
 from collections import Counter
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ..beyond.vit import to_pixel_values
 from ..checkpoints import checkpoint_folder, toy_folder
-from .vqa import _PARTS, _images, cells, train_regions
-from ..world import COLOURS, SHAPES, caption, make_scene, make_scenes
+from .vqa import PARTS, cells, train_regions
+from ..world import COLOURS, SHAPES, caption, make_scene, make_scenes, picture_batch
 
 # %% ../../nbs/multimodal/dalle.ipynb #a7dc2fc3
 GROUND = 238  # the grey of plain ground
@@ -43,33 +43,31 @@ def crowded(scenes: list) -> list:
         full.append(replace(scene, objects=tuple(taken.values())))
     return full
 
-# %% ../../nbs/multimodal/dalle.ipynb #87ec4b30
+# %% ../../nbs/multimodal/dalle.ipynb #b1a63745
 def _network(codes: int, width: int):
-    from torch.nn import BatchNorm2d, Conv2d, ConvTranspose2d, ModuleDict, ReLU, Sequential
+    from torch.nn import BatchNorm2d, Conv2d, ModuleDict, PixelShuffle, ReLU, Sequential
 
-    def block(layer, channels):
-        return layer, BatchNorm2d(channels), ReLU()
+    def block(layer):
+        return layer, BatchNorm2d(width), ReLU()
 
-    half = width // 2
     encoder = Sequential(
-        *block(Conv2d(3, half, 4, 2, 1), half),  # (n, half, 16, 16)
-        *block(Conv2d(half, width, 4, 2, 1), width),  # (n, width, 8, 8)
-        *block(Conv2d(width, width, 3, 1, 1), width),
+        *block(Conv2d(3, width, 8, 4, 2)),  # (n, width, 8, 8)
+        *block(Conv2d(width, width, 3, 1, 1)),
         Conv2d(width, codes, 1),  # (n, codes, 8, 8)
     )
     decoder = Sequential(
-        *block(Conv2d(codes, width, 3, 1, 1), width),
-        *block(Conv2d(width, width, 3, 1, 1), width),
-        *block(ConvTranspose2d(width, half, 4, 2, 1), half),  # (n, half, 16, 16)
-        ConvTranspose2d(half, 3, 4, 2, 1),  # (n, 3, 32, 32)
+        *block(Conv2d(codes, width, 3, 1, 1)),
+        *block(Conv2d(width, width, 3, 1, 1)),
+        Conv2d(width, 3 * 4 * 4, 1),  # the pixels of each place
+        PixelShuffle(4),  # (n, 3, 32, 32)
     )
     return ModuleDict({"encoder": encoder, "decoder": decoder})
 
-# %% ../../nbs/multimodal/dalle.ipynb #1e65f0b1
+# %% ../../nbs/multimodal/dalle.ipynb #e5577f40
 class DiscreteVAE:
     "Turns pictures of 32 x 32 pixels into 8 x 8 codes and back."
 
-    def __init__(self, codes: int = 64, width: int = 64):
+    def __init__(self, codes: int = 128, width: int = 64):
         self.codes, self.width, self.network = codes, width, _network(codes, width)
 
     def encode(self, images):  # bytes (n, 3, 32, 32) -> codes (n, 8, 8)
@@ -106,41 +104,53 @@ class DiscreteVAE:
         vae.network.load_state_dict(load_file(Path(folder) / "vae.safetensors"))
         return vae
 
-# %% ../../nbs/multimodal/dalle.ipynb #9e8cb3aa
+# %% ../../nbs/multimodal/dalle.ipynb #37512f19
 _AMOUNTS = {
-    "toy": (2200, 6000, 1500, 16_000),
+    "toy": (2550, 6000, 1350, 16_000),
     "small": (6000, 20_000, 6000, 60_000),
     "base": (20_000, 50_000, 30_000, 300_000),
 }
 # steps and pictures of the VAE, steps and pictures of the transformer
 
-def _swapped(pictures, targets, share: float = 0.4):
-    "The first part of a batch with its colour channels in another order."
+def _recoloured(pictures, targets, swapped: float = 0.125, turned: float = 0.2):
+    "A batch with other colours: in its first part the channels change places, in its last part all hues turn."
     import torch
 
-    n = int(share * len(pictures))
-    orders = torch.stack([torch.randperm(3) for _ in range(n)])[:, :, None, None].to(pictures.device)
-    swap = lambda x: torch.cat([x[:n].gather(1, orders.expand(-1, -1, *x.shape[2:])), x[n:]])
-    return swap(pictures), swap(targets)
+    n, m = len(pictures), int(turned * len(pictures))
+    mixtures = torch.eye(3).repeat(n, 1, 1)
+    for i in range(int(swapped * n)):
+        mixtures[i] = mixtures[i, torch.randperm(3)]
+    grey = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / 3**0.5  # a turn about the grey axis
+    mixtures[n - m :] = torch.linalg.matrix_exp(2 * torch.pi * torch.rand(m, 1, 1) * grey)
+    mix = lambda x: torch.einsum("nij,njhw->nihw", mixtures.to(x.device), x).clamp(-1, 1)
+    return mix(pictures), mix(targets)
+
+def _painting_loss(painted, targets):
+    "The squared errors of pixels, and of the differences between neighbours, near the objects eleven times."
+    from torch.nn.functional import max_pool2d
+
+    objects = (targets - (GROUND / 127.5 - 1)).abs().amax(1, keepdim=True) > 0.06
+    weight, error = 1 + 10 * max_pool2d(objects.float(), 5, 1, 2), painted - targets
+    edges = (weight[..., 1:] * error.diff(dim=3).square()).sum()
+    edges = edges + (weight[..., 1:, :] * error.diff(dim=2).square()).sum()
+    return ((weight * error.square()).sum() + 0.3 * edges) / weight.sum()
 
 def _vae_loss(steps: int):
     "The loss of the discrete VAE; the temperature falls with each call."
-    from torch.nn import functional as F
+    from torch.nn.functional import gumbel_softmax
 
     calls = iter(range(10 * steps))
 
     def loss(network, batch):
         done = next(calls) / steps
-        pictures, targets = _swapped(to_pixel_values(batch["pictures"]), to_pixel_values(batch["targets"]))
+        pictures, targets = _recoloured(*(to_pixel_values(batch[name]) for name in ("pictures", "targets")))
         tau = max(0.2, 0.2 ** (done / 0.7))
-        z = F.gumbel_softmax(network["encoder"](pictures), tau=tau, hard=done > 0.7, dim=1)
-        objects = (targets - (GROUND / 127.5 - 1)).abs().amax(1, keepdim=True) > 0.06
-        weight = 1 + 10 * F.max_pool2d(objects.float(), 5, 1, 2)
-        return 10 * (weight * (network["decoder"](z) - targets).square()).sum() / weight.sum() / 3
+        z = gumbel_softmax(network["encoder"](pictures), tau=tau, hard=done > 0.7, dim=1)
+        return 2.5 * _painting_loss(network["decoder"](z), targets)
 
     return loss
 
-# %% ../../nbs/multimodal/dalle.ipynb #d8e8118b
+# %% ../../nbs/multimodal/dalle.ipynb #ee47d86a
 def _train_vae(seed: int, size: str):
     "The first stage: a `DiscreteVAE` and its curve."
     import torch
@@ -154,13 +164,13 @@ def _train_vae(seed: int, size: str):
     torch.nn.init.normal_(
         vae.network["encoder"][-1].weight, std=4 / vae.width**0.5
     )  # clear choices from the start
-    data = {"pictures": _images(scenes), "targets": _images([plain(scene) for scene in scenes])}
-    settings = {"batch_size": 32, "lr": 8e-3 if size == "toy" else 2e-3, "weight_decay": 0.0, "seed": seed}
+    data = {"pictures": picture_batch(scenes), "targets": picture_batch([plain(scene) for scene in scenes])}
+    settings = {"batch_size": 32, "lr": 0.02 if size == "toy" else 2e-3, "weight_decay": 0.0, "seed": seed}
     return vae, fit(
         vae.network, data, steps=steps, loss=_vae_loss(steps), progress="discrete VAE", **settings
     )
 
-# %% ../../nbs/multimodal/dalle.ipynb #33621a7a
+# %% ../../nbs/multimodal/dalle.ipynb #4b0d5dd9
 TEXT = 16  # tokens of a caption
 _WORDS = "a and , small large"
 
@@ -172,7 +182,7 @@ def dalle_tokenizer():  # a BertTokenizer for 16 tokens
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_WORDS.split(), *COLOURS, *SHAPES]
     return BertTokenizer(vocab={word: i for i, word in enumerate(words)}, model_max_length=TEXT)
 
-def dalle_config(size: str = "toy", codes: int = 64, **changes):  # a GPT2Config
+def dalle_config(size: str = "toy", codes: int = 128, **changes):  # a GPT2Config
     "A GPT-2 for captions and codes. Raises ValueError for an unknown size."
     from transformers import GPT2Config
 
@@ -191,6 +201,7 @@ def dalle_config(size: str = "toy", codes: int = 64, **changes):  # a GPT2Config
         "resid_pdrop": 0.0,
         "embd_pdrop": 0.0,
         "attn_pdrop": 0.0,
+        "activation_function": "gelu_pytorch_tanh",  # GPT-2's own, in one step
         "initializer_range": 0.08 if size == "toy" else 0.02,
         "bos_token_id": tokenizer.cls_token_id,
         "eos_token_id": None,
@@ -236,7 +247,7 @@ def _stream_loss(model, batch):
     real = (tokens[:, 1:TEXT] > 0).float()  # not the padding
     return losses[:, TEXT - 1 :].mean() + (losses[:, : TEXT - 1] * real).sum() / real.sum() / 8
 
-# %% ../../nbs/multimodal/dalle.ipynb #6e9e0d41
+# %% ../../nbs/multimodal/dalle.ipynb #83507435
 def train_dalle(seed: int = 0, size: str = "toy"):
     "The recipe of the toy DALL·E: the discrete VAE, then the transformer over captions and codes."
     import pandas as pd
@@ -247,7 +258,7 @@ def train_dalle(seed: int = 0, size: str = "toy"):
 
     (vae, first), (_, _, steps, n) = _train_vae(seed, size), _AMOUNTS[size]
     scenes = [tidy(scene) for scene in make_scenes(n, kind="several")]
-    codes = vae.encode(_images(scenes)).flatten(1) + len(dalle_tokenizer())
+    codes = vae.encode(picture_batch(scenes)).flatten(1) + len(dalle_tokenizer())
     tokens = torch.cat([caption_ids([read_aloud(scene) for scene in scenes]), codes], 1)
     torch.manual_seed(seed)
     model = _grid_start(GPT2LMHeadModel(dalle_config(size, vae.codes)))
@@ -256,7 +267,7 @@ def train_dalle(seed: int = 0, size: str = "toy"):
     history = pd.concat([first, second], keys=["discrete VAE", "transformer"], names=["stage"])
     return (model, dalle_tokenizer(), vae), history.reset_index(level=0)
 
-# %% ../../nbs/multimodal/dalle.ipynb #bab272e3
+# %% ../../nbs/multimodal/dalle.ipynb #5d02f0aa
 def train_judge(seed: int = 0, size: str = "toy"):
     "The recipe of the classifier that reads drawings: it has seen all pairs of colour and shape."
     return train_regions(seed, size, ("train", "validation_held_out"))
@@ -268,7 +279,7 @@ def read_drawings(judge, images) -> list[Counter]:  # bytes (n, 3, 32, 32)
     with torch.inference_mode():
         outputs = torch.cat([cells(judge, to_pixel_values(x))[1] for x in images.split(500)])
     names = [
-        [options[i] for i in outputs[..., _PARTS[what]].argmax(2).flatten()]
+        [options[i] for i in outputs[..., PARTS[what]].argmax(2).flatten()]
         for what, options in (("colour", list(COLOURS)), ("shape", SHAPES))
     ]
     pairs, there = list(zip(*names)), (outputs[..., 0] > 0).tolist()
@@ -281,7 +292,7 @@ def objects_of(scene) -> Counter:
 def evaluate_vae(vae: DiscreteVAE, judge, scenes: list) -> dict[str, float]:
     "The fraction of objects that the judge still finds in reconstructions, and of pictures without any error."
     found, wanted = (
-        read_drawings(judge, vae.decode(vae.encode(_images(scenes)))),
+        read_drawings(judge, vae.decode(vae.encode(picture_batch(scenes)))),
         [objects_of(s) for s in scenes],
     )
     kept = sum(sum((f & w).values()) for f, w in zip(found, wanted))
