@@ -150,7 +150,7 @@ def _embedded(features, *columns):
         found = [features(*rows).pooler_output for rows in zip(*(column.split(500) for column in columns))]
     return normalize(torch.cat(found), dim=-1)
 
-# %% ../../nbs/multimodal/clip.ipynb #9a1b3917
+# %% ../../nbs/multimodal/clip.ipynb #e2867f09
 def zero_shot_accuracy(
     model,  # a CLIPModel or an AltCLIPModel
     tokenizer,
@@ -192,10 +192,8 @@ def recall_at_1(
     import torch
 
     scenes = _distinct(n, split)
-    images, texts = (
-        embed_images(model, picture_batch(scenes)),
-        embed_texts(model, tokenizer, map(say, scenes)),
-    )
+    images = embed_images(model, picture_batch(scenes))
+    texts = embed_texts(model, tokenizer, map(say, scenes))
     right = torch.arange(100)
     groups = [a @ b.T for a, b in zip(images.split(100), texts.split(100))]
     found = [torch.stack([g.argmax(1) == right[: len(g)], g.argmax(0) == right[: len(g)]]) for g in groups]

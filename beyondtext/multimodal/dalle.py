@@ -63,7 +63,7 @@ def _network(codes: int, width: int):
     )
     return ModuleDict({"encoder": encoder, "decoder": decoder})
 
-# %% ../../nbs/multimodal/dalle.ipynb #e5577f40
+# %% ../../nbs/multimodal/dalle.ipynb #62acd4dd
 class DiscreteVAE:
     "Turns pictures of 32 x 32 pixels into 8 x 8 codes and back."
 
@@ -98,10 +98,12 @@ class DiscreteVAE:
     @classmethod
     def from_pretrained(cls, folder):
         "Load what `save_pretrained` has stored."
+        import torch
         from safetensors.torch import load_file
 
-        vae = cls(**json.loads((Path(folder) / "vae.json").read_text()))
-        vae.network.load_state_dict(load_file(Path(folder) / "vae.safetensors"))
+        with torch.device("meta"):  # draws no random weights
+            vae = cls(**json.loads((Path(folder) / "vae.json").read_text()))
+        vae.network.load_state_dict(load_file(Path(folder) / "vae.safetensors"), assign=True)
         return vae
 
 # %% ../../nbs/multimodal/dalle.ipynb #37512f19
