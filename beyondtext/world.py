@@ -5,7 +5,8 @@ __all__ = ['VERSION', 'SHAPES', 'COLOURS', 'SIZES', 'HELD_OUT', 'SEEN', 'SPLITS'
            'SceneObject', 'Scene', 'coverage', 'render', 'make_scene', 'make_scenes', 'pictures', 'picture_batch',
            'caption', 'Question', 'questions', 'Film', 'make_film', 'world_dataset']
 
-# %% ../nbs/world.ipynb #5b1754bf
+# %% ../nbs/world.ipynb #ea461b9c
+import functools
 import math
 import random
 from collections.abc import Iterable
@@ -132,7 +133,23 @@ _HOLE = 0.5  # the ring's inner radius
 # %% ../nbs/world.ipynb #1f93319d
 _SUPERSAMPLE = 4
 
-# %% ../nbs/world.ipynb #302aa7dc
+# %% ../nbs/world.ipynb #d06c7f5e
+@functools.lru_cache(maxsize=512)  # upright objects in the middle of a cell come again and again
+def _coverage(shape: str, r: float, x: float, y: float, angle: float, size: int, wrap: bool) -> np.ndarray:
+    side = size * _SUPERSAMPLE
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    outline = np.array(_OUTLINES[shape]) @ [[cos, -sin], [sin, cos]] * r  # (points, 2)
+    mask = Image.new("L", (side, side))
+    draw = ImageDraw.Draw(mask)
+    for i, j in product((-1, 0, 1), repeat=2) if wrap else [(0, 0)]:
+        centre = np.array([x + i, y + j])
+        if (abs(centre - 0.5) > 0.5 + r).any():
+            continue
+        draw.polygon(((centre + outline) * side).ravel().tolist(), fill=255)
+        if shape == "ring":
+            draw.polygon(((centre + outline * _HOLE) * side).ravel().tolist(), fill=0)
+    return np.asarray(mask.reduce(_SUPERSAMPLE), dtype=np.float32) / 255
+
 def coverage(
     thing: SceneObject,
     size: int = 32,  # side of the picture in pixels
@@ -140,19 +157,8 @@ def coverage(
     wrap: bool = False,  # does what leaves the picture on one side enter it on the other?
 ) -> np.ndarray:  # (size, size), between 0 and 1
     "How much of each pixel `thing` covers."
-    side, r = size * _SUPERSAMPLE, SIZES[thing.size] * zoom
-    cos, sin = math.cos(math.radians(thing.angle)), math.sin(math.radians(thing.angle))
-    outline = np.array(_OUTLINES[thing.shape]) @ [[cos, -sin], [sin, cos]] * r  # (points, 2)
-    mask = Image.new("L", (side, side))
-    draw = ImageDraw.Draw(mask)
-    for i, j in product((-1, 0, 1), repeat=2) if wrap else [(0, 0)]:
-        centre = np.array([thing.x + i, thing.y + j])
-        if (abs(centre - 0.5) > 0.5 + r).any():
-            continue
-        draw.polygon(((centre + outline) * side).ravel().tolist(), fill=255)
-        if thing.shape == "ring":
-            draw.polygon(((centre + outline * _HOLE) * side).ravel().tolist(), fill=0)
-    return np.asarray(mask.reduce(_SUPERSAMPLE), dtype=np.float32) / 255
+    r = SIZES[thing.size] * zoom
+    return _coverage(thing.shape, r, thing.x, thing.y, thing.angle, size, wrap).copy()
 
 # %% ../nbs/world.ipynb #ef2f3a3d
 def _noise(seed: int, shape: tuple[int, ...]) -> np.ndarray:

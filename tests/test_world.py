@@ -35,6 +35,15 @@ def test_pictures_are_the_same_everywhere():
     assert abs(picture.mean() - 225.67) < 0.05
 
 
+def test_what_covers_a_pixel_is_the_callers_own():
+    "Coverages are remembered; whoever changes one does not change the next."
+    thing = make_scene(0).objects[0]
+    first = world.coverage(thing)
+    assert 0 < first.mean() < 1 and first.max() == 1
+    kept, first[:] = first.copy(), 0
+    assert (world.coverage(thing) == kept).all()
+
+
 def test_splits_share_no_scene():
     for kind in ("single", "several"):
         scenes = [make_scene(i, split, kind) for split in SPLITS for i in range(300)]
