@@ -100,7 +100,7 @@ class _Curve:
             self.rows.append({"step": step})
         self.rows[-1] |= result
 
-# %% ../nbs/training.ipynb #b33ad297
+# %% ../nbs/training.ipynb #53c37415
 def _endless(loader):
     while True:
         yield from loader
@@ -108,10 +108,8 @@ def _endless(loader):
 def _own_loss(model, batch):
     return model(**batch).loss
 
-def _prepare(
-    model, columns: dict, lr: float, weight_decay: float, batch_size: int, seed: int, mixed_precision: str
-):
-    "An accelerator and what it made of model, optimiser and data."
+def _prepare(model, loader, seed: int, mixed_precision: str, **settings):
+    "An accelerator and what it made of model, AdamW with these settings, and data."
     import torch
     from accelerate import Accelerator
     from accelerate.utils import set_seed
@@ -119,10 +117,10 @@ def _prepare(
     set_seed(seed)
     on_cpu = not torch.accelerator.is_available()  # said aloud, several processes use gloo
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=mixed_precision)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, betas=(0.9, 0.99))
-    return accelerator, *accelerator.prepare(model, optimizer, _loader(columns, batch_size, seed))
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), **settings)
+    return accelerator, *accelerator.prepare(model, optimizer, loader)
 
-# %% ../nbs/training.ipynb #87cb3dde
+# %% ../nbs/training.ipynb #20671668
 def fit(
     model,  # a torch module
     data: dict,  # columns: arrays or tensors of one length, named like the model's arguments
@@ -139,6 +137,7 @@ def fit(
     seed: int = 0,
     progress: str = "training",  # name on the progress bar
     mixed_precision: str = "no",  # "no", "bf16" or "fp16"
+    fused: bool | None = None,  # AdamW in one operation, faster for small models; None: PyTorch decides
 ):  # a DataFrame of about 100 rows: step, loss, lr and what `evaluate` returned
     """Train `model` in place and return its curve. Runs on whatever Accelerate finds: CPU, GPU or several processes.
     Raises ValueError for bad data or settings and FloatingPointError when the loss is no longer a number."""
@@ -151,9 +150,9 @@ def fit(
     import pandas as pd
     from tqdm.auto import tqdm
 
-    accelerator, trained, optimizer, loader = _prepare(
-        model, columns, lr, weight_decay, batch_size, seed, mixed_precision
-    )
+    settings = {"lr": lr, "weight_decay": weight_decay, "fused": fused}
+    batches = _loader(columns, batch_size, seed)
+    accelerator, trained, optimizer, loader = _prepare(model, batches, seed, mixed_precision, **settings)
     curve, quiet = _Curve(accelerator, steps), {} if accelerator.is_main_process else {"disable": True}
     trained.train()
     with tqdm(total=steps, desc=progress, leave=False, **quiet) as bar:

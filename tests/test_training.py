@@ -61,6 +61,17 @@ def test_bad_data(data):
     with pytest.raises(ValueError, match="data has columns of lengths"): fit(torch.nn.Linear(1, 1), data, steps=1)
 
 
+def test_fused_updates_are_the_same_updates(monkeypatch):
+    asked, adamw, weights = [], torch.optim.AdamW, []
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *a, **k: asked.append(k["fused"]) or adamw(*a, **k))
+    for fused in (None, True):
+        torch.manual_seed(0)
+        model, x = torch.nn.Linear(1, 1), torch.linspace(-1, 1, 64)[:, None]
+        fit(model, {"x": x}, steps=30, lr=0.1, loss=lambda m, b: (m(b["x"]) - 3 * b["x"] + 1).square().mean(), fused=fused)
+        weights.append([p.item() for p in model.parameters()])
+    assert asked == [None, True] and weights[0] == pytest.approx(weights[1], abs=1e-4)
+
+
 def test_a_diverging_loss_is_named():
     with pytest.raises(FloatingPointError, match="the loss is nan at step 1: try a lower lr"):
         fit(torch.nn.Linear(1, 1), {"x": torch.zeros(4, 1)}, steps=50, loss=lambda m, b: m(b["x"]).mean() * float("nan"))
