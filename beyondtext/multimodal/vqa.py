@@ -125,7 +125,7 @@ def train_regions(seed: int = 0, size: str = "toy", splits: tuple[str, ...] = ("
     history = fit(model, data, steps=steps, lr=3e-3, loss=_region_loss, seed=seed, progress="regions")
     return (model, _processor()), history
 
-# %% ../../nbs/multimodal/vqa.ipynb #0f86e55c
+# %% ../../nbs/multimodal/vqa.ipynb #43ce5dff
 def vqa_config(
     kind: str = "visual_bert",  # or "lxmert"
     size: str = "toy",  # "toy", "small" or "base"
@@ -134,7 +134,7 @@ def vqa_config(
     "A question answering model for four regions. Raises ValueError for an unknown kind or size."
     from transformers import LxmertConfig, VisualBertConfig
 
-    widths = {"toy": (64, 3, 4), "small": (192, 6, 6), "base": (768, 12, 12)}
+    widths = {"toy": (64, 3, 2), "small": (192, 6, 6), "base": (768, 12, 12)}
     for name, value, accepted in (("kind", kind, ("visual_bert", "lxmert")), ("size", size, tuple(widths))):
         if value not in accepted:
             raise ValueError(f"{name} is {value!r}; accepted are {', '.join(accepted)}")
@@ -335,7 +335,7 @@ def _taught(scenes, seed: int, ask, kinds: dict[str, float]) -> list:
         rows.append((i, dice.choice(here[kind])))
     return rows
 
-# %% ../../nbs/multimodal/vqa.ipynb #a9c8b6d4
+# %% ../../nbs/multimodal/vqa.ipynb #788fb872
 def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float = 0.0, watch: bool = True):
     "Train on neighbours, then on all; a blind model, which has nothing to find, on a third of the second part."
     import pandas as pd
@@ -354,7 +354,7 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     model = getattr(transformers, model_class)(vqa_config(kind, size))
     two_streams = kind == "lxmert"
     rate = (1.8e-3 if two_streams else 1.5e-3) if size == "toy" else 3e-4
-    settings, kinds = {"lr": rate, "seed": seed}, _TAUGHT | (_COUNTING if two_streams else {})
+    settings, kinds = {"lr": rate, "seed": seed, "fused": True}, _TAUGHT | (_COUNTING if two_streams else {})
     if bias or blind:
         taught = question_set(scenes, 60_000, bias=bias, seed=f"train/{seed}")
     else:
@@ -368,7 +368,7 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     head = fit(model, _columns(rows), steps=first, schedule="constant", progress="neighbours", **settings)
     if watch:
         settings |= {"evaluate": lambda model: evaluate_vqa(model, n=100), "every": max(1, second // 3)}
-    tail = fit(model, taught, steps=second * 2 // 3 if two_streams else second, progress=kind, **settings)
+    tail = fit(model, taught, steps=second * 3 // 4 if two_streams else second, progress=kind, **settings)
     tail["step"] += first
     return model, pd.concat([head, tail], ignore_index=True)
 
