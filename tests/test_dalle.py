@@ -1,4 +1,4 @@
-"Drawings: the bars on two seeds, the codes, and what is refused."
+"Drawings: the bars on three seeds, the codes, and what is refused."
 from collections import Counter
 
 import numpy as np
@@ -36,7 +36,7 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_drawings(seed):
     found = measured(TOY, seed)
     assert found["reconstructed, known"] >= 0.97 and found["reconstructed, new"] >= 0.90 and found["codes"] >= 32
@@ -91,9 +91,42 @@ def test_the_loss_weighs_objects_and_edges():
     wrong["ground"][..., 2:4, 2:4] += 0.3
     wrong["object"][..., 15:17, 15:17] += 0.3
     wrong["edges"][..., [15, 16, 15, 17], [15, 14, 17, 16]] += 0.3  # as many pixels, none beside another
-    ground, thing, edges = (dalle._painting_loss(picture, target).item() for picture in wrong.values())
+    near = dalle._near_objects(target)
+    assert near.sum() == 8 * 8 and near[..., 12:20, 12:20].all()
+    ground, thing, edges = (dalle._painting_loss(picture, target, near).item() for picture in wrong.values())
     assert 10.9 < thing / ground < 11.1 and edges > 1.2 * thing
-    assert dalle._painting_loss(target, target) == 0
+    assert dalle._painting_loss(target, target, near) == 0
+
+
+def test_ground_shall_have_one_code():
+    "Two codes in equal shares are log 2 nats; codes near objects don't count."
+    near = torch.zeros(2, 1, 32, 32)
+    near[:, :, 13:16, 5:7] = 1  # a pixel of place (3, 1) is enough
+    scores = torch.zeros(2, 5, 8, 8)
+    scores[:, 0] = 50.0
+    scores[:, 4, 3, 1] = 100.0
+    assert dalle._ground_entropy(scores, near) == pytest.approx(0, abs=1e-5)
+    scores[1, 1] = 100.0
+    assert dalle._ground_entropy(scores, near) == pytest.approx(np.log(2), abs=1e-5)
+    assert dalle._ground_entropy(scores, torch.ones_like(near)) == 0, "no ground at all"
+
+
+def test_choosing_is_the_gumbel_softmax():
+    "Hard choices are samples of the scores' softmax, with the gradient of the soft ones, and these are spread as PyTorch's."
+    scores = torch.tensor([2.0, 1.0, 0.0, -1.0])[None, :, None].expand(1, 4, 100_000)
+    torch.manual_seed(0)
+    hard, soft = dalle._choose(scores, 0.5, True), dalle._choose(scores, 0.5, False)
+    assert torch.equal(hard.round().sort(1).values[0, :, 0], torch.tensor([0.0, 0, 0, 1])) and (hard - hard.round()).abs().max() < 1e-6
+    torch.testing.assert_close(hard.mean(2)[0], scores[0, :, 0].softmax(0), atol=0.01, rtol=0)
+    theirs = torch.nn.functional.gumbel_softmax(scores, tau=0.5, dim=1)
+    for moment in (1, 2): torch.testing.assert_close((soft**moment).mean(2), (theirs**moment).mean(2), atol=0.01, rtol=0)
+    gradients = []
+    for is_hard in (True, False):
+        torch.manual_seed(0)
+        few = torch.zeros(1, 4, 5, requires_grad=True)
+        (dalle._choose(few, 0.5, is_hard) * torch.arange(20.0).view(1, 4, 5)).sum().backward()
+        gradients.append(few.grad)
+    assert torch.equal(*gradients) and gradients[0].abs().max() > 0
 
 
 def test_the_vae_is_stored_and_loaded(tmp_path):
