@@ -5,11 +5,11 @@ __all__ = ['similarity_logits', 'contrastive_loss', 'clip_config', 'clip_process
            'embed_images', 'embed_texts', 'zero_shot_accuracy', 'recall_at_1', 'train_clip', 'zero_shot_classifier',
            'match_texts', 'find_images', 'word_order_tests', 'choice_accuracy', 'train_clip_batches']
 
-# %% ../../nbs/multimodal/clip.ipynb #3346fec8
+# %% ../../nbs/multimodal/clip.ipynb #9a142016
 import functools
 import random
 
-from ..beyond.vit import PAIRS, _in_grey, to_pixel_values
+from ..beyond.vit import PAIRS, _in_grey
 from ..checkpoints import checkpoint_folder
 from ..core import read_image
 from .text_encoder import _texts, clip_tokenizer
@@ -30,13 +30,13 @@ def contrastive_loss(logits):
     right = torch.arange(len(logits), device=logits.device)
     return (cross_entropy(logits, right) + cross_entropy(logits.T, right)) / 2
 
-# %% ../../nbs/multimodal/clip.ipynb #d04a1e09
+# %% ../../nbs/multimodal/clip.ipynb #dc8923f5
 _SIZES = {
     "toy": (64, 2, 4, 8),
     "small": (192, 6, 6, 4),
     "base": (512, 12, 8, 4),
 }  # width, layers, heads, patch
-_AMOUNTS = {"toy": (1100, 1000, 14_000), "small": (5000, 20_000, 100_000), "base": (20_000, 100_000, 500_000)}
+_AMOUNTS = {"toy": (1000, 1250, 14_000), "small": (5000, 20_000, 100_000), "base": (20_000, 100_000, 500_000)}
 # steps with single objects, steps with all, pictures
 
 def clip_config(
@@ -68,12 +68,14 @@ def clip_config(
     both = {"text_config": text, "vision_config": vision, "projection_dim": width}
     return CLIPConfig(**both | {"logit_scale_init_value": 3.0} | changes)
 
+_MEAN, _STD = 0.88, 0.2  # about those of the world's pixels from 0 to 1: its grounds are bright
+
 def clip_processor():  # a CLIPProcessor
-    "Pictures to 32 x 32 pixels from -1 to 1, texts to ids."
+    "Pictures to 32 x 32 pixels, less the world's mean and divided by its deviation; texts to ids."
     from transformers import CLIPImageProcessorPil, CLIPProcessor
 
     size = {"height": 32, "width": 32}
-    settings = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "do_center_crop": False}
+    settings = {"image_mean": [_MEAN] * 3, "image_std": [_STD] * 3, "do_center_crop": False}
     return CLIPProcessor(CLIPImageProcessorPil(size=size, crop_size=size, **settings), clip_tokenizer())
 
 # %% ../../nbs/multimodal/clip.ipynb #0a3fa8d2
@@ -107,14 +109,18 @@ def clip_data(n: int, split: str = "train", single: float = 0.25) -> dict:
     ids = clip_tokenizer()(texts, padding=True, return_tensors="pt").input_ids
     return {"images": picture_batch(scenes), "ids": ids[:n], "grey_ids": ids[n:]}
 
-# %% ../../nbs/multimodal/clip.ipynb #e004c436
+# %% ../../nbs/multimodal/clip.ipynb #8eaf0c70
+def _pixel_values(images):
+    "What the processor makes of pictures of 32 x 32 pixels: bytes (n, 3, 32, 32) to floats."
+    return (images / 255 - _MEAN) / _STD
+
 def _clip_loss(grey: float, end: int):
     "The contrastive loss of a batch whose first part is in grey; `end` is the id of the end token and of the padding."
 
     def loss(model, batch):
         import torch
 
-        pixel_values, n = to_pixel_values(batch["images"]), int(grey * len(batch["images"]))
+        pixel_values, n = _pixel_values(batch["images"]), int(grey * len(batch["images"]))
         pixel_values[:n] = _in_grey(pixel_values[:n])
         ids = torch.cat([batch["grey_ids"][:n], batch["ids"][n:]])
         longest = int((ids != end).sum(1).max()) + 1
@@ -131,10 +137,10 @@ def _widened(model, width: float = 0.08):
             torch.nn.init.normal_(weights, std=width)
     return model
 
-# %% ../../nbs/multimodal/clip.ipynb #8e221967
+# %% ../../nbs/multimodal/clip.ipynb #5d26bf94
 def embed_images(model, images):  # pictures (n, 3, 32, 32) of bytes -> tensor (n, d) of vectors of length 1
     "The vectors of pictures of the toy world."
-    return _embedded(lambda x: model.get_image_features(pixel_values=x), to_pixel_values(images))
+    return _embedded(lambda x: model.get_image_features(pixel_values=x), _pixel_values(images))
 
 def embed_texts(model, tokenizer, texts):  # -> tensor (n, d) of vectors of length 1
     "The vectors of texts."
@@ -200,7 +206,7 @@ def recall_at_1(
     text, image = torch.cat(found, 1).float().mean(1).tolist()
     return {"text of a picture": text, "picture of a text": image}
 
-# %% ../../nbs/multimodal/clip.ipynb #8fda685b
+# %% ../../nbs/multimodal/clip.ipynb #ae77bdc3
 def _watch(model) -> dict[str, float]:
     tokenizer = clip_tokenizer()
     zero_shot = {"zero-shot": "validation", "zero-shot, new pairs": "validation_held_out"}
@@ -217,7 +223,7 @@ def _begin(seed: int, size: str):
     torch.manual_seed(seed)
     model, (steps, _, n) = _widened(CLIPModel(clip_config(size))), _AMOUNTS[size]
     loss = _clip_loss(0.5, clip_tokenizer().eos_token_id)
-    settings = {"steps": steps, "lr": _rate(size), "schedule": "constant", "seed": seed}
+    settings = {"steps": steps, "lr": _rate(size), "schedule": "constant", "seed": seed, "fused": True}
     return model, fit(model, clip_data(n, single=1.0), loss=loss, progress="single objects", **settings)
 
 def _rate(size: str) -> float:
@@ -237,6 +243,7 @@ def train_clip(seed: int = 0, size: str = "toy"):
         "lr": _rate(size),
         "seed": seed,
         "every": max(1, steps // 3),
+        "fused": True,
     }
     history = fit(model, clip_data(n), loss=loss, evaluate=_watch, progress="CLIP", **settings)
     history["step"] += first_steps
@@ -346,7 +353,7 @@ def choice_accuracy(model, tokenizer, test: list) -> float:
     nearness = lambda texts: (images * embed_texts(model, tokenizer, texts)).sum(1)
     return (nearness(right) > nearness(wrong)).float().mean().item()
 
-# %% ../../nbs/multimodal/clip.ipynb #c3201b72
+# %% ../../nbs/multimodal/clip.ipynb #59f18ba5
 def train_clip_batches(seed: int = 0, size: str = "toy"):
     "CLIP with batches of 16, 64 and 256 and the same number of pictures each. The model is the last one."
     from copy import deepcopy
@@ -360,6 +367,6 @@ def train_clip_batches(seed: int = 0, size: str = "toy"):
     for batch_size in (16, 64, 256):
         model, rate = deepcopy(start), _rate(size) * min(1, (batch_size / 128) ** 0.5)
         settings = {"steps": 38_400 // batch_size, "batch_size": batch_size, "lr": rate, "seed": seed}
-        fit(model, data, loss=loss, progress=f"batches of {batch_size}", **settings)
+        fit(model, data, loss=loss, fused=True, progress=f"batches of {batch_size}", **settings)
         rows.append({"batch": batch_size} | _watch(model))
     return (model, clip_processor()), pd.DataFrame(rows)
