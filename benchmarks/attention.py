@@ -26,7 +26,9 @@ from torch.nn import functional as F
 
 from beyondtext.attention.cost import memory_efficient_attention, peak_memory
 from beyondtext.attention.linear import Favor, linear_attention
-from beyondtext.attention.sparse import Band, bigbird, longformer, lsh_attention, sparse_attention
+from beyondtext.attention.hashing import lsh_attention
+from beyondtext.attention.patterns import Band, bigbird, longformer
+from beyondtext.attention.sparse import sparse_attention
 
 HEADS, WIDTH, WINDOW, BLOCK, RANDOM, GLOBALS, FEATURES = 4, 64, 128, 64, 3, 64, 266
 PATTERNS = {"band": Band(WINDOW), "BigBird": bigbird(BLOCK, RANDOM), "Longformer": longformer(WINDOW, GLOBALS)}

@@ -7,12 +7,13 @@ __all__ = ['main']
 import argparse
 import sys
 from pathlib import Path
-
-from .checkpoints import SYSTEMS, find_system
+from .toys.cache import toy_folder
+from .toys.registry import SYSTEMS, find_system, load_recipes
 
 # %% ../nbs/train.ipynb #896acf53
 def main(arguments=None) -> int:
     "The command line: train one system and save it. Returns the exit code."
+    load_recipes()
     parser = argparse.ArgumentParser(
         prog="python -m beyondtext.train", description="Train a system of the course."
     )
@@ -28,9 +29,12 @@ def main(arguments=None) -> int:
     folder = options.output or Path(f"{options.system}-{options.size}-{options.seed}")
     if folder.exists() and any(folder.iterdir()):
         parser.error(f"--output is {folder}, which is not empty; accepted is a new or empty folder")
+    system = find_system(options.system)
+    for needed in system.required(options.seed, options.size):
+        toy_folder(*needed)  # before the processes are joined
     from accelerate import PartialState
 
-    parts, history = find_system(options.system).train(options.seed, options.size)
+    parts, history = system.train(options.seed, options.size)
     if PartialState().is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
         for part in parts:

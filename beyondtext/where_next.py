@@ -6,17 +6,20 @@ __all__ = ['CORNERS', 'LINKS', 'capstone_scenes', 'table_of_objects', 'follow', 
 # %% ../nbs/where_next.ipynb #d1da14b0
 import functools
 import random
-
 from .beyond.tables import ask_table
-from .beyond.vit import to_pixel_values
-from .checkpoints import toy_folder
-from .core import read_image
 from .multimodal.clip import find_images, match_texts
-from .multimodal.dalle import draw, objects_of, read_drawings
+from .multimodal.dalle import draw
 from .multimodal.speech import transcribe
-from .multimodal.vqa import PARTS, ask_image, cells, toy_detector
-from .voices import NEW_VOICES, sentences, speak
-from .world import COLOURS, SHAPES, SIZES, Scene, caption, make_scene, questions
+from .multimodal.vqa import ask_image
+from .reading import read_image
+from .recipes.dalle import objects_of, read_drawings
+from .recipes.regions import PARTS, cells
+from .recipes.vit import to_pixel_values
+from .recipes.vqa import toy_detector
+from .toys.cache import toy_folder
+from .world.language import caption, questions
+from .world.scenes import COLOURS, SHAPES, SIZES, Scene, make_scene
+from .world.voices import NEW_VOICES, sentences, speak
 
 # %% ../nbs/where_next.ipynb #76155e1b
 def capstone_scenes(n: int, skip: int = 0) -> list[Scene]:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from beyondtext.attention.cost import memory_efficient_attention, merge, peak_memory
 from beyondtext.attention.linear import Favor, elu_features, favor_features, favor_projection, linear_attention
-from beyondtext.attention.sparse import (Band, BlockLocal, Both, Causal, Dilated, Either, Global, Not, RandomBlocks, bigbird, lsh_attention, lsh_buckets,
-                                         sparse_attention)
+from beyondtext.attention.hashing import lsh_attention, lsh_buckets
+from beyondtext.attention.patterns import Band, BlockLocal, Both, Causal, Dilated, Either, Global, Not, RandomBlocks, bigbird
+from beyondtext.attention.sparse import sparse_attention
 
 
 def brute_force(q, k, v, allowed=None, bias=None):

@@ -8,32 +8,37 @@ import torch
 from conftest import measured
 from PIL import Image
 
+from beyondtext import reading
 from beyondtext.beyond import igpt, tables, video
-from beyondtext.world import make_film
+from beyondtext.recipes import igpt as igpt_recipe, tables as tables_recipe, video as video_recipe
+from beyondtext.world import tables as world_tables
+from beyondtext.world.films import make_film
+from beyondtext.world.scenes import make_scenes, pictures
 
 # What the toy of a seed reaches on test splits that nothing was tuned on (the seconds are near 0 if it was found in the cache).
 SEED = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 system, seed = sys.argv[1], int(sys.argv[2])
 start = time.process_time()
 folder = toy_folder(system, seed=seed)
 found = {"cpu_seconds": round(time.process_time() - start)}
 if system == "igpt":
     import numpy as np
-    from beyondtext.beyond.igpt import evaluate_igpt
+    from beyondtext.recipes.igpt import evaluate_igpt
     from transformers import ImageGPTForCausalImageModeling, ImageGPTImageProcessorPil
     palette = (np.array(ImageGPTImageProcessorPil.from_pretrained(folder).clusters) + 1) * 127.5
     model = ImageGPTForCausalImageModeling.from_pretrained(folder)
     found |= {name: evaluate_igpt(model, palette, split, 800) for name, split in (("known", "test"), ("new", "test_held_out"))}
 elif system == "video":
-    from beyondtext.beyond.video import evaluate_video
+    from beyondtext.recipes.video import evaluate_video
     from transformers import TimesformerForVideoClassification
     model = TimesformerForVideoClassification.from_pretrained(folder)
     found |= {name: evaluate_video(model, split, 2000) for name, split in (("known", "test"), ("new", "test_held_out"))}
 else:
-    from beyondtext.beyond.tables import BOOK_QUESTIONS, ask_table, book_table, evaluate_tables, table_examples
+    from beyondtext.beyond.tables import BOOK_QUESTIONS, ask_table, book_table
+    from beyondtext.recipes.tables import evaluate_tables, table_examples
     from transformers import TapasForQuestionAnswering
     model = TapasForQuestionAnswering.from_pretrained(folder)
     found |= {name: evaluate_tables(model, table_examples(3000, "test", new=new))["all"] for name, new in (("known", False), ("new", True))}
@@ -66,19 +71,19 @@ def test_untrained_models_fail_the_bars():
     "The evaluations can fail: random weights are near chance."
     from transformers import ImageGPTForCausalImageModeling, TapasForQuestionAnswering, TimesformerForVideoClassification
     torch.manual_seed(0)
-    palette = igpt.colour_palette(igpt.pictures(igpt.make_scenes(300), igpt.SIDE))
-    model = ImageGPTForCausalImageModeling(igpt.igpt_config())
-    found = igpt.evaluate_igpt(model, palette, "test", 50)
+    palette = igpt_recipe.colour_palette(pictures(make_scenes(300), igpt_recipe.SIDE))
+    model = ImageGPTForCausalImageModeling(igpt_recipe.igpt_config())
+    found = igpt_recipe.evaluate_igpt(model, palette, "test", 50)
     assert found["overlap"] < 0.3
-    assert video.evaluate_video(TimesformerForVideoClassification(video.timesformer_config()), "test", 200)["forwards"] < 0.5
-    assert tables.evaluate_tables(TapasForQuestionAnswering(tables.tapas_config()), tables.table_examples(100, "test"))["all"] < 0.1
+    assert video_recipe.evaluate_video(TimesformerForVideoClassification(video_recipe.timesformer_config()), "test", 200)["forwards"] < 0.5
+    assert tables_recipe.evaluate_tables(TapasForQuestionAnswering(tables_recipe.tapas_config()), tables_recipe.table_examples(100, "test"))["all"] < 0.1
 
 
 # ------------------------------------------------------------------------------------------------ iGPT
 
 
 @pytest.fixture(scope="module")
-def half(): return igpt.straddling_scenes(1, "test")[0].image().crop((0, 0, 32, 16))
+def half(): return igpt_recipe.straddling_scenes(1, "test")[0].image().crop((0, 0, 32, 16))
 
 
 def test_completions_keep_the_given_half(half):
@@ -117,7 +122,7 @@ def test_bad_halves(half, settings, error, message):
 
 
 def test_bad_sizes_of_models():
-    for config in (igpt.igpt_config, video.timesformer_config, tables.tapas_config):
+    for config in (igpt_recipe.igpt_config, video_recipe.timesformer_config, tables_recipe.tapas_config):
         with pytest.raises(ValueError, match="size is 'huge'; accepted are toy, small, base"): config("huge")
         for size in ("toy", "small", "base"): config(size)
 
@@ -196,7 +201,7 @@ def test_the_table_is_left_as_it_was():
 
 
 def test_cells_as_text():
-    table = tables.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
+    table = reading.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
     assert table.to_numpy().tolist() == [["1", "2026-01-02", "True"], ["2.5", "2026-01-03 10:00:00", "x"]] and list(table.columns) == ["a", "b", "3"]
 
 
@@ -230,7 +235,7 @@ def test_bad_settings_of_tables():
 
 def test_parts_of_a_long_table():
     "Sums and counts over parts are joined; the highest of each part compete again."
-    long = tables.make_table(0, "parts", rows=(60, 60))
+    long = world_tables.make_table(0, "parts", rows=(60, 60))
     frame = long.frame()
     column = long.columns[long.places("amount")[0]]
     questions = [f"total {column.words}?", f"what is the highest number of {column.words}?"]
@@ -246,32 +251,32 @@ def test_values(cells, aggregator, value): assert tables.answer_value(cells, agg
 
 
 def test_selected_cells_are_those_of_the_library():
-    tokenizer = tables.table_tokenizer()
-    text = tokenizer(table=tables.read_table(BOOK), queries=QUESTIONS, padding=True, return_tensors="pt")
+    tokenizer = tables_recipe.table_tokenizer()
+    text = tokenizer(table=reading.read_table(BOOK), queries=QUESTIONS, padding=True, return_tensors="pt")
     logits = torch.randn(text["input_ids"].shape, generator=torch.Generator().manual_seed(0))
     (wanted,) = tokenizer.convert_logits_to_predictions(text, logits.clone())
-    assert [tables.selected_cells(logits[i], text["token_type_ids"][i]) for i in range(4)] == wanted
+    assert [tables_recipe.selected_cells(logits[i], text["token_type_ids"][i]) for i in range(4)] == wanted
 
 
 def test_tables_and_questions_are_always_the_same():
-    table = tables.make_table(3, "test")
-    assert table == tables.make_table(3, "test") != tables.make_table(4, "test")
-    assert [tables.ask(random.Random(1), table).text for _ in range(2)] == [tables.ask(random.Random(1), table).text] * 2
-    a, b = (tables.table_examples(20, "test") for _ in range(2))
+    table = world_tables.make_table(3, "test")
+    assert table == world_tables.make_table(3, "test") != world_tables.make_table(4, "test")
+    assert [world_tables.ask(random.Random(1), table).text for _ in range(2)] == [world_tables.ask(random.Random(1), table).text] * 2
+    a, b = (tables_recipe.table_examples(20, "test") for _ in range(2))
     assert all((a[k] == b[k]).all() for k in a)
 
 
 def test_wordings_of_the_test_are_never_trained_on():
-    known, new = ({w for both in tables.WORDINGS.values() for w in both[i].split(" | ")} for i in (0, 1))
+    known, new = ({w for both in world_tables.WORDINGS.values() for w in both[i].split(" | ")} for i in (0, 1))
     assert not known & new
-    assert "[UNK]" in tables.table_vocabulary() and all(tables.table_vocabulary()["[UNK]"] not in tables.tokenize(w.replace("{", "").replace("}", "")) for w in known | new)
+    assert "[UNK]" in tables_recipe.table_vocabulary() and all(tables_recipe.table_vocabulary()["[UNK]"] not in tables_recipe.tokenize(w.replace("{", "").replace("}", "")) for w in known | new)
 
 
 def test_answers_of_generated_questions_are_right():
     "Against pandas, for every kind of question."
     for i in range(300):
-        table = tables.make_table(i, "check")
-        question = tables.ask(random.Random(i), table, new=i % 2 == 0)
+        table = world_tables.make_table(i, "check")
+        question = world_tables.ask(random.Random(i), table, new=i % 2 == 0)
         column = table.columns[question.column]
         if question.kind == "best": assert {column.cells[r] for r in question.rows} in ({max(column.cells)}, {min(column.cells)})
         if question.kind == "count if":

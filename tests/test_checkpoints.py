@@ -16,9 +16,12 @@ from conftest import python
 from tiny_system import TINY, runs
 
 from beyondtext import checkpoints
-from beyondtext.checkpoints import CheckpointError, System, checkpoint_folder, load_history, toy_folder, toy_name
+from beyondtext.toys.cache import CheckpointError, load_history, toy_folder
+from beyondtext.toys.hub import checkpoint_folder
+from beyondtext.toys.identity import toy_name
+from beyondtext.toys.registry import System
 
-TRAIN = "import sys; sys.path.insert(0, 'tests'); from tiny_system import TINY; from beyondtext.checkpoints import toy_folder; print(toy_folder(TINY))"
+TRAIN = "import sys; sys.path.insert(0, 'tests'); from tiny_system import TINY; from beyondtext.toys.cache import toy_folder; print(toy_folder(TINY))"
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +120,8 @@ import os, sys
 sys.path.insert(0, 'tests')
 import filelock
 from tiny_system import TINY
-from beyondtext.checkpoints import toy_folder, toy_name
+from beyondtext.toys.cache import toy_folder
+from beyondtext.toys.identity import toy_name
 toy_name(TINY)
 if os.getuid() == 0: os.setuid(65534)  # root may write anywhere
 try: print(toy_folder(TINY))
@@ -218,7 +222,8 @@ LOAD = """
 import sys, time
 sys.path.insert(0, 'tests')
 from tiny_system import TINY
-from beyondtext.checkpoints import checkpoint_folder, CheckpointError
+from beyondtext.toys.cache import CheckpointError
+from beyondtext.toys.hub import checkpoint_folder
 try: print(checkpoint_folder(TINY, sys.argv[1]))
 except CheckpointError as error: print("CheckpointError:", error)
 """

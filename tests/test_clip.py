@@ -11,9 +11,11 @@ from hypothesis import given, settings, strategies
 from PIL import Image
 from transformers import CLIPModel
 
-from beyondtext.checkpoints import toy_folder
-from beyondtext.multimodal import altclip, clip, text_encoder
-from beyondtext.world import caption, make_scene
+from beyondtext.toys.cache import toy_folder
+from beyondtext.multimodal import clip, text_encoder
+from beyondtext.recipes import altclip as altclip_recipe, byte_pairs, clip as clip_recipe
+from beyondtext.world.language import caption
+from beyondtext.world.scenes import make_scene
 
 MERGES = Path(__file__).parents[2] / "shared/clip/bpe_simple_vocab_16e6.txt.gz"
 openai = pytest.mark.skipif(not MERGES.is_file(), reason=f"OpenAI's merges are not at {MERGES.name} beside the clone")
@@ -23,34 +25,35 @@ openai = pytest.mark.skipif(not MERGES.is_file(), reason=f"OpenAI's merges are n
 CLIP = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 start = time.process_time()
 folder = toy_folder("clip", seed=int(sys.argv[1]))
 found = {"cpu_seconds": round(time.process_time() - start)}
 from beyondtext.multimodal import clip
+from beyondtext.recipes import clip as clip_recipe
 from transformers import CLIPModel
-model, tokenizer = CLIPModel.from_pretrained(folder).eval(), clip.clip_tokenizer()
-found["known"] = clip.zero_shot_accuracy(model, tokenizer, "test", 2000)
-found["new"] = clip.zero_shot_accuracy(model, tokenizer, "test_held_out", 2000)
-found |= clip.recall_at_1(model, tokenizer, "test", 2000)
-found |= {name: clip.choice_accuracy(model, tokenizer, test) for name, test in clip.word_order_tests().items()}
+model, tokenizer = CLIPModel.from_pretrained(folder).eval(), byte_pairs.clip_tokenizer()
+found["known"] = clip_recipe.zero_shot_accuracy(model, tokenizer, "test", 2000)
+found["new"] = clip_recipe.zero_shot_accuracy(model, tokenizer, "test_held_out", 2000)
+found |= clip_recipe.recall_at_1(model, tokenizer, "test", 2000)
+found |= {name: clip_recipe.choice_accuracy(model, tokenizer, test) for name, test in clip_recipe.word_order_tests().items()}
 print(json.dumps(found))
 """
 
 ALTCLIP = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 teacher = toy_folder("clip")
 start = time.process_time()
 folder = toy_folder("altclip", seed=int(sys.argv[1]))
 found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.multimodal import altclip, clip
+from beyondtext.recipes import altclip as altclip_recipe, byte_pairs, clip as clip_recipe
 from transformers import AltCLIPModel, CLIPModel
 student, teacher = AltCLIPModel.from_pretrained(folder).eval(), CLIPModel.from_pretrained(teacher).eval()
 for split, name in (("test", "known"), ("test_held_out", "new")):
-    found[f"teacher, {name}"] = clip.zero_shot_accuracy(teacher, clip.clip_tokenizer(), split, 2000)
-    found |= {f"{k}, {name}": v for k, v in altclip.evaluate_altclip(student, split, 2000).items()}
+    found[f"teacher, {name}"] = clip_recipe.zero_shot_accuracy(teacher, byte_pairs.clip_tokenizer(), split, 2000)
+    found |= {f"{k}, {name}": v for k, v in altclip_recipe.evaluate_altclip(student, split, 2000).items()}
 same = [torch.equal(a, b) for a, b in zip(student.vision_model.state_dict().values(), teacher.vision_model.state_dict().values())]
 found["same image tower"] = all(same) and len(same) > 10
 print(json.dumps(found))
@@ -75,22 +78,22 @@ def test_altclip(seed):
 
 def test_untrained_models_fail_the_bars():
     torch.manual_seed(0)
-    model = CLIPModel(clip.clip_config())
-    assert clip.zero_shot_accuracy(model, clip.clip_tokenizer(), "test", 200) < 0.1
-    assert altclip.evaluate_altclip(altclip.altered(model), "test", 200, ("zh",))["zh"] < 0.1
+    model = CLIPModel(clip_recipe.clip_config())
+    assert clip_recipe.zero_shot_accuracy(model, byte_pairs.clip_tokenizer(), "test", 200) < 0.1
+    assert altclip_recipe.evaluate_altclip(altclip_recipe.altered(model), "test", 200, ("zh",))["zh"] < 0.1
 
 
 def test_training_sees_what_the_processor_makes():
     scenes = [make_scene(i, "validation", "several") for i in range(3)]
-    made = clip.clip_processor()(images=[s.image() for s in scenes], return_tensors="pt").pixel_values
+    made = clip_recipe.clip_processor()(images=[s.image() for s in scenes], return_tensors="pt").pixel_values
     images = torch.from_numpy(np.stack([np.array(s.image()) for s in scenes])).permute(0, 3, 1, 2)
-    torch.testing.assert_close(clip._pixel_values(images), made)
+    torch.testing.assert_close(clip_recipe._pixel_values(images), made)
     assert abs(made.mean()) < 0.5 and 0.5 < made.std() < 1.5
 
 
 def test_no_text_of_the_training_names_a_held_out_pair():
-    from beyondtext.world import HELD_OUT
-    texts = [text.split() for text in altclip.captions(4000)[1]]
+    from beyondtext.world.scenes import HELD_OUT
+    texts = [text.split() for text in altclip_recipe.captions(4000)[1]]
     pairs = {(a, b) for words in texts for a, b in zip(words, words[1:])}
     assert not pairs & HELD_OUT and len(pairs) > 40
 
@@ -99,7 +102,7 @@ def test_no_text_of_the_training_names_a_held_out_pair():
 
 
 @pytest.fixture(scope="module")
-def published(): return text_encoder.clip_tokenizer(MERGES, pad="!")
+def published(): return byte_pairs.clip_tokenizer(MERGES, pad="!")
 
 
 @openai
@@ -143,12 +146,12 @@ LETTERS = strategies.one_of(
 )
 
 
-def pairs(merges): return text_encoder.BytePairs(text_encoder._read_merges(merges) if merges else text_encoder.toy_merges())
+def pairs(merges): return byte_pairs.BytePairs(byte_pairs._read_merges(merges) if merges else byte_pairs.toy_merges())
 
 
 @pytest.mark.parametrize("merges", [None, pytest.param(MERGES, marks=openai)])
 def test_byte_pairs_equal_the_library_on_any_text(merges):
-    ours, library, seen = pairs(merges), text_encoder.clip_tokenizer(merges), []
+    ours, library, seen = pairs(merges), byte_pairs.clip_tokenizer(merges), []
 
     @settings(max_examples=2000, deadline=None, database=None)
     @given(strategies.lists(LETTERS, max_size=30).map("".join))
@@ -157,22 +160,22 @@ def test_byte_pairs_equal_the_library_on_any_text(merges):
         ids = library(text).input_ids
         assert ours.encode(text) == ids and ours.tokenize(text) == library.tokenize(text)
         if "text|>" not in text.lower():
-            assert "".join(ours.decode(ids).split()) == "".join("".join(text_encoder.split_words(text)).split())
+            assert "".join(ours.decode(ids).split()) == "".join("".join(byte_pairs.split_words(text)).split())
 
     same()
     assert len(seen) >= 2000
 
 
 def test_merges_are_learnt_as_by_hand():
-    assert text_encoder.train_bpe(["aab aab ab"], 2) == [("a", "b</w>"), ("a", "ab</w>")]
-    assert text_encoder.train_bpe([]) == [] and text_encoder.train_bpe(["xyz"]) == []
+    assert byte_pairs.train_bpe(["aab aab ab"], 2) == [("a", "b</w>"), ("a", "ab</w>")]
+    assert byte_pairs.train_bpe([]) == [] and byte_pairs.train_bpe(["xyz"]) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1f\x8b broken", b"one two three\n", bytes(range(200, 256)), gzip.compress(b"\n\n")])
 def test_files_without_merges(tmp_path, content):
     (path := tmp_path / "merges.txt").write_bytes(content)
-    with pytest.raises(ValueError, match="merges: the file"): text_encoder.clip_tokenizer(path)
-    with pytest.raises(ValueError, match="merges: there is no file"): text_encoder.clip_tokenizer(tmp_path / "none")
+    with pytest.raises(ValueError, match="merges: the file"): byte_pairs.clip_tokenizer(path)
+    with pytest.raises(ValueError, match="merges: there is no file"): byte_pairs.clip_tokenizer(tmp_path / "none")
 
 
 # ------------------------------------------------------------------------------------------------ bad input
@@ -231,9 +234,9 @@ def test_what_else_is_refused(picture):
     with pytest.raises(ValueError, match="top_k is 0"): clip.find_images("a star", [picture], 0)
     with pytest.raises(ValueError, match="system is 'vit'"): clip.zero_shot_classifier(system="vit")
     with pytest.raises(ValueError, match="layer is 3; accepted are whole numbers from -3 to 2"): text_encoder.encode_text("a", 3)
-    with pytest.raises(ValueError, match="size is 'huge'"): clip.clip_config("huge")
-    with pytest.raises(ValueError, match="language is 'fr'"): altclip.translate("a red star", "fr")
-    with pytest.raises(ValueError, match="text has dog"): altclip.translate("a red dog", "ja")
+    with pytest.raises(ValueError, match="size is 'huge'"): clip_recipe.clip_config("huge")
+    with pytest.raises(ValueError, match="language is 'fr'"): altclip_recipe.translate("a red star", "fr")
+    with pytest.raises(ValueError, match="text has dog"): altclip_recipe.translate("a red dog", "ja")
 
 
 def test_search_and_pipeline_agree():

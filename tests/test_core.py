@@ -16,7 +16,9 @@ import pytest
 from PIL import Image
 from conftest import python
 
-from beyondtext.core import label_point, model_card, print_source, read_image, show_images, source_code, versions
+from beyondtext.core import label_point, model_card, print_source, source_code, versions
+from beyondtext.figures import show_images
+from beyondtext.reading import read_image
 
 MODULES = """argparse asyncio.base_events asyncio.tasks bisect calendar cmd codecs configparser contextlib copy csv
     datetime decimal difflib dis email.message enum fractions functools http.client inspect ipaddress json.decoder logging
@@ -158,7 +160,7 @@ def test_printed_elsewhere(capsys):
 
 def test_import_is_light():
     "core loads no large library, and loads about as fast as the parts of Python that it needs."
-    code = "import sys; from beyondtext.core import print_source, label_point; print([m for m in ('torch', 'transformers', 'pandas', 'matplotlib', 'numpy', 'PIL') if m in sys.modules])"
+    code = "import sys; from beyondtext.core import label_point, print_source; print([m for m in ('torch', 'transformers', 'pandas', 'matplotlib', 'numpy', 'PIL') if m in sys.modules])"
     assert python("-c", code).stdout.strip() == "[]"
     assert python("-c", "import sys, beyondtext; print('torch' in sys.modules)").stdout.strip() == "False"
     def seconds(code):

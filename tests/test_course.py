@@ -11,7 +11,7 @@ import psutil
 import pytest
 from conftest import ROOT, python
 
-from beyondtext import course
+from beyondtext.dev import pages, run as runner, stamp
 
 
 def cell(source): return nbformat.v4.new_code_cell(source)
@@ -31,7 +31,7 @@ def clone(tmp_path):
     return tmp_path
 
 
-def run(clone, *arguments): return python("-m", "beyondtext.course", *arguments, cwd=clone)
+def run(clone, *arguments): return python("-m", "beyondtext.dev.course", *arguments, cwd=clone)
 
 
 def texts(path): return ["".join(o.get("text", "") for o in c.outputs) for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
@@ -58,9 +58,9 @@ def test_saving_stamps_the_notebook_and_check_notices_an_edit(clone):
     assert run(clone, "--check").returncode == 1
     assert run(clone, "--save", path).returncode == 0
     nb = nbformat.read(path, 4)
-    stamp = nb.metadata["beyondtext"]
-    assert stamp["code"] == course.code_hash(nb) and set(stamp) == {"code", "date", "versions", "flags", "seconds", "cpu_seconds", "peak_mb"}
-    assert stamp["versions"]["torch"] and stamp["peak_mb"] > 20
+    found = nb.metadata["beyondtext"]
+    assert found["code"] == stamp.code_hash(nb) and set(found) == {"code", "date", "versions", "flags", "seconds", "cpu_seconds", "peak_mb"}
+    assert found["versions"]["torch"] and found["peak_mb"] > 20
     assert nb.cells[-1].id == "last-verified" and nb.cells[-1].source.startswith("*Last verified on 20")
     assert [c.execution_count for c in nb.cells if c.cell_type == "code"] == [None, None]
     assert run(clone, "--check", path).returncode == 0
@@ -107,7 +107,7 @@ def test_stopping_leaves_no_kernel_and_no_half_written_file(clone, number):
     nb.cells[3].source = f"open({str(clone / 'started')!r}, 'w').close(); import time; time.sleep(600)"
     nbformat.write(nb, path)
     before = path.read_bytes()
-    process = subprocess.Popen([sys.executable, "-m", "beyondtext.course", "--save", "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True,
+    process = subprocess.Popen([sys.executable, "-m", "beyondtext.dev.course", "--save", "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background jobs ignore it
     for _ in range(600):
         if (clone / "started").exists(): break
@@ -138,7 +138,7 @@ def test_bad_arguments(clone, arguments, message):
 
 
 def test_outside_a_clone(tmp_path):
-    result = python("-m", "beyondtext.course", cwd=tmp_path)
+    result = python("-m", "beyondtext.dev.course", cwd=tmp_path)
     assert result.returncode != 0 and "no settings.ini" in result.stderr
 
 
@@ -146,19 +146,19 @@ def test_writing_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text("old")
     def full(*_): raise OSError(28, "No space left on device")
-    monkeypatch.setattr(course.os, "replace", full)
-    with pytest.raises(OSError): course.write_whole(path, "new")
+    monkeypatch.setattr(stamp.os, "replace", full)
+    with pytest.raises(OSError): stamp.write_whole(path, "new")
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
 
 
 def test_formulas_become_mathml_but_not_prices_or_code():
     found = {}
-    text = course._formulas("It cost $4 and $5. `$x$` is $x$:\n\n$$\\frac{a}{b}$$", found)
+    text = pages._formulas("It cost $4 and $5. `$x$` is $x$:\n\n$$\\frac{a}{b}$$", found)
     assert len(found) == 2 and "$4 and $5. `$x$` is formula-0000-here" in text
     assert "<mfrac>" in found["formula-0001-here"]
 
 
-def test_the_readme_is_that_of_the_home_page(): assert (ROOT / "README.md").read_text() == course.readme(ROOT), "run make export"
+def test_the_readme_is_that_of_the_home_page(): assert (ROOT / "README.md").read_text() == pages.readme(ROOT), "run make export"
 
 
 def test_widgets_leave_a_picture_or_nothing():
@@ -166,5 +166,5 @@ def test_widgets_leave_a_picture_or_nothing():
     live = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "controls"}
     outputs = [nbformat.v4.new_output("display_data", data=data) for data in (live, {**live, "image/png": "aGk="}, {"text/plain": "42"})]
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs), nbformat.v4.new_markdown_cell("y")])
-    course._still(nb)
+    runner._still(nb)
     assert [sorted(o.data) for o in nb.cells[0].outputs] == [["image/png", "text/plain"], ["text/plain"]]

@@ -7,28 +7,29 @@ import torch
 from conftest import measured
 from transformers import ResNetForImageClassification
 
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 from beyondtext.multimodal import dalle
-from beyondtext.world import make_scene, make_scenes, picture_batch
+from beyondtext.recipes import dalle as dalle_recipe, discrete_vae
+from beyondtext.world.scenes import make_scene, make_scenes, picture_batch
 
 TOY = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 critic, judge = toy_folder("clip"), toy_folder("dalle-judge")
 start = time.process_time()
 folder = toy_folder("dalle", seed=int(sys.argv[1]))
 found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.multimodal import dalle
-from beyondtext.world import make_scenes, picture_batch
+from beyondtext.recipes import dalle as dalle_recipe, discrete_vae
+from beyondtext.world.scenes import make_scenes, picture_batch
 from transformers import CLIPModel, GPT2LMHeadModel, ResNetForImageClassification
-vae, model, clip = dalle.DiscreteVAE.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder).eval(), CLIPModel.from_pretrained(critic).eval()
+vae, model, clip = discrete_vae.DiscreteVAE.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder).eval(), CLIPModel.from_pretrained(critic).eval()
 judge = ResNetForImageClassification.from_pretrained(judge).eval()
 for split, name in (("test", "known"), ("test_held_out", "new")):
-    scenes = [dalle.tidy(s) for s in make_scenes(1000, split, "several")]
-    found[f"reconstructed, {name}"] = dalle.evaluate_vae(vae, judge, scenes)["objects"]
+    scenes = [discrete_vae.tidy(s) for s in make_scenes(1000, split, "several")]
+    found[f"reconstructed, {name}"] = dalle_recipe.evaluate_vae(vae, judge, scenes)["objects"]
     for n in (1, 2):
-        rates = dalle.evaluate_dalle(model, vae, clip, judge, split, n, 150)
+        rates = dalle_recipe.evaluate_dalle(model, vae, clip, judge, split, n, 150)
         found[f"{name}, {n}"], found[f"{name}, {n}, best"] = rates["any drawing"], rates["best of 16"]
         found["another caption"] = max(found.get("another caption", 0), rates["for another caption"])
 found["codes"] = len(vae.encode(picture_batch(scenes)).unique())
@@ -52,50 +53,50 @@ def judge():
 
 def test_an_untrained_vae_keeps_nothing(judge):
     torch.manual_seed(0)
-    assert dalle.evaluate_vae(dalle.DiscreteVAE(), judge, make_scenes(50, "test", "several"))["objects"] < 0.05
+    assert dalle_recipe.evaluate_vae(discrete_vae.DiscreteVAE(), judge, make_scenes(50, "test", "several"))["objects"] < 0.05
 
 
 def test_the_judge_reads_all_pairs(judge):
     for split in ("test", "test_held_out"):
         scenes = make_scenes(500, split, "several")
-        found = dalle.read_drawings(judge, picture_batch(scenes))
-        assert sum(f == dalle.objects_of(s) for f, s in zip(found, scenes)) / 500 > 0.95
+        found = dalle_recipe.read_drawings(judge, picture_batch(scenes))
+        assert sum(f == dalle_recipe.objects_of(s) for f, s in zip(found, scenes)) / 500 > 0.95
 
 
 def test_tidy_plain_and_crowded_scenes_keep_their_objects():
     scenes = make_scenes(50, "train", "several")
-    for scene, neat, full in zip(scenes, map(dalle.tidy, scenes), dalle.crowded(scenes)):
-        assert dalle.objects_of(neat) == dalle.objects_of(scene) and not dalle.objects_of(scene) - dalle.objects_of(full)
-        assert dalle.plain(neat).noise is None and all(o.angle == 0 for o in neat.objects)
+    for scene, neat, full in zip(scenes, map(discrete_vae.tidy, scenes), discrete_vae.crowded(scenes)):
+        assert dalle_recipe.objects_of(neat) == dalle_recipe.objects_of(scene) and not dalle_recipe.objects_of(scene) - dalle_recipe.objects_of(full)
+        assert discrete_vae.plain(neat).noise is None and all(o.angle == 0 for o in neat.objects)
         assert len({(int(3 * o.x), int(3 * o.y)) for o in full.objects}) == len(full.objects) <= 9
 
 
 def test_other_colours_are_the_same_in_picture_and_target():
     torch.manual_seed(0)
     pictures = 2 * torch.rand(40, 3, 32, 32) - 1
-    ours, targets = dalle._recoloured(pictures, pictures)
+    ours, targets = discrete_vae._recoloured(pictures, pictures)
     assert torch.equal(ours, targets) and ours.abs().max() <= 1
     changed = (ours != pictures).flatten(1).any(1)
     assert not changed[5:32].any() and changed[32:].all()
     assert torch.equal(ours[:5].sort(1).values, pictures[:5].sort(1).values), "channels in another order"
     dark = 0.4 * pictures  # no hue of it leaves the range, so that grey stays and lengths do
-    turned, _ = dalle._recoloured(dark, dark)
+    turned, _ = discrete_vae._recoloured(dark, dark)
     torch.testing.assert_close(turned.mean(1), dark.mean(1), atol=1e-5, rtol=0)
     torch.testing.assert_close(turned.norm(dim=1), dark.norm(dim=1), atol=1e-5, rtol=0)
 
 
 def test_the_loss_weighs_objects_and_edges():
-    target = torch.full((1, 3, 32, 32), dalle.GROUND / 127.5 - 1)
+    target = torch.full((1, 3, 32, 32), discrete_vae.GROUND / 127.5 - 1)
     target[..., 14:18, 14:18] = 0.0
     wrong = {name: target.clone() for name in ("ground", "object", "edges")}
     wrong["ground"][..., 2:4, 2:4] += 0.3
     wrong["object"][..., 15:17, 15:17] += 0.3
     wrong["edges"][..., [15, 16, 15, 17], [15, 14, 17, 16]] += 0.3  # as many pixels, none beside another
-    near = dalle._near_objects(target)
+    near = discrete_vae._near_objects(target)
     assert near.sum() == 8 * 8 and near[..., 12:20, 12:20].all()
-    ground, thing, edges = (dalle._painting_loss(picture, target, near).item() for picture in wrong.values())
+    ground, thing, edges = (discrete_vae._painting_loss(picture, target, near).item() for picture in wrong.values())
     assert 10.9 < thing / ground < 11.1 and edges > 1.2 * thing
-    assert dalle._painting_loss(target, target, near) == 0
+    assert discrete_vae._painting_loss(target, target, near) == 0
 
 
 def test_ground_shall_have_one_code():
@@ -105,17 +106,17 @@ def test_ground_shall_have_one_code():
     scores = torch.zeros(2, 5, 8, 8)
     scores[:, 0] = 50.0
     scores[:, 4, 3, 1] = 100.0
-    assert dalle._ground_entropy(scores, near) == pytest.approx(0, abs=1e-5)
+    assert discrete_vae._ground_entropy(scores, near) == pytest.approx(0, abs=1e-5)
     scores[1, 1] = 100.0
-    assert dalle._ground_entropy(scores, near) == pytest.approx(np.log(2), abs=1e-5)
-    assert dalle._ground_entropy(scores, torch.ones_like(near)) == 0, "no ground at all"
+    assert discrete_vae._ground_entropy(scores, near) == pytest.approx(np.log(2), abs=1e-5)
+    assert discrete_vae._ground_entropy(scores, torch.ones_like(near)) == 0, "no ground at all"
 
 
 def test_choosing_is_the_gumbel_softmax():
     "Hard choices are samples of the scores' softmax, with the gradient of the soft ones, and these are spread as PyTorch's."
     scores = torch.tensor([2.0, 1.0, 0.0, -1.0])[None, :, None].expand(1, 4, 100_000)
     torch.manual_seed(0)
-    hard, soft = dalle._choose(scores, 0.5, True), dalle._choose(scores, 0.5, False)
+    hard, soft = discrete_vae._choose(scores, 0.5, True), discrete_vae._choose(scores, 0.5, False)
     assert torch.equal(hard.round().sort(1).values[0, :, 0], torch.tensor([0.0, 0, 0, 1])) and (hard - hard.round()).abs().max() < 1e-6
     torch.testing.assert_close(hard.mean(2)[0], scores[0, :, 0].softmax(0), atol=0.01, rtol=0)
     theirs = torch.nn.functional.gumbel_softmax(scores, tau=0.5, dim=1)
@@ -124,16 +125,16 @@ def test_choosing_is_the_gumbel_softmax():
     for is_hard in (True, False):
         torch.manual_seed(0)
         few = torch.zeros(1, 4, 5, requires_grad=True)
-        (dalle._choose(few, 0.5, is_hard) * torch.arange(20.0).view(1, 4, 5)).sum().backward()
+        (discrete_vae._choose(few, 0.5, is_hard) * torch.arange(20.0).view(1, 4, 5)).sum().backward()
         gradients.append(few.grad)
     assert torch.equal(*gradients) and gradients[0].abs().max() > 0
 
 
 def test_the_vae_is_stored_and_loaded(tmp_path):
     torch.manual_seed(0)
-    vae, images = dalle.DiscreteVAE(codes=16, width=32), torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    vae, images = discrete_vae.DiscreteVAE(codes=16, width=32), torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
     vae.save_pretrained(tmp_path)
-    again = dalle.DiscreteVAE.from_pretrained(tmp_path)
+    again = discrete_vae.DiscreteVAE.from_pretrained(tmp_path)
     codes = vae.encode(images)
     assert codes.shape == (3, 8, 8) and codes.max() < 16 and torch.equal(codes, again.encode(images))
     assert torch.equal(vae.decode(codes), again.decode(codes)) and vae.decode(codes).shape == images.shape
@@ -170,13 +171,13 @@ def test_clip_chooses(judge):
     for i, text in enumerate(("a small red ring and a large green square", "a large purple star and a small blue cross", "a small cyan circle and a large pink square")):
         drawings = dalle.draw(text, n=16, seed=i, temperature=1.2)
         wanted = Counter((p.split()[2], p.split()[3]) for p in text.split(" and "))
-        seen = dalle.read_drawings(judge, torch.from_numpy(np.stack([np.array(d) for d in drawings])).permute(0, 3, 1, 2))
+        seen = dalle_recipe.read_drawings(judge, torch.from_numpy(np.stack([np.array(d) for d in drawings])).permute(0, 3, 1, 2))
         right["first"] += sum(s == wanted for s in seen[:4])
         right["last"] += sum(s == wanted for s in seen[-4:])
     assert right["first"] > right["last"]
 
 
 def test_no_training_caption_is_cut():
-    longest = max((dalle.read_aloud(make_scene(i, kind="several")) for i in range(2000)), key=lambda t: len(t.split()))
-    ids = dalle.caption_ids([longest])[0]
-    assert ids[-1] in (0, dalle.dalle_tokenizer().sep_token_id) and dalle.dalle_tokenizer().unk_token_id not in ids
+    longest = max((dalle_recipe.read_aloud(make_scene(i, kind="several")) for i in range(2000)), key=lambda t: len(t.split()))
+    ids = dalle_recipe.caption_ids([longest])[0]
+    assert ids[-1] in (0, dalle_recipe.dalle_tokenizer().sep_token_id) and dalle_recipe.dalle_tokenizer().unk_token_id not in ids

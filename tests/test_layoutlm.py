@@ -7,23 +7,26 @@ from hypothesis import given, settings, strategies
 from transformers import LayoutLMForTokenClassification
 
 from beyondtext.multimodal import layoutlm
+from beyondtext.recipes import layoutlm as layoutlm_recipe
+from beyondtext.world import receipts
 
 TOY = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 start = time.process_time()
 folder = toy_folder("layoutlm", seed=int(sys.argv[1]))
 middle = time.process_time()
 asked = toy_folder("document-qa", seed=int(sys.argv[1]))
 found = {"cpu_seconds": [round(middle - start), round(time.process_time() - middle)]}
 from beyondtext.multimodal import layoutlm
+from beyondtext.recipes import layoutlm as layoutlm_recipe
 from transformers import LayoutLMForTokenClassification
 model, pipe = LayoutLMForTokenClassification.from_pretrained(folder).eval(), layoutlm.document_qa(asked)
 for name, unseen in (("known", False), ("new", True)):
-    found[name] = layoutlm.evaluate_layoutlm(model, "test", unseen, 1000)["all three"]
-    found[f"questions, {name}"] = layoutlm.evaluate_document_qa(pipe, "test", unseen, 400)["all"]
-found["zeroed"] = layoutlm.evaluate_layoutlm(model, "test", n=1000, boxes=False)["all three"]
+    found[name] = layoutlm_recipe.evaluate_layoutlm(model, "test", unseen, 1000)["all three"]
+    found[f"questions, {name}"] = layoutlm_recipe.evaluate_document_qa(pipe, "test", unseen, 400)["all"]
+found["zeroed"] = layoutlm_recipe.evaluate_layoutlm(model, "test", n=1000, boxes=False)["all three"]
 print(json.dumps(found))
 """
 
@@ -37,37 +40,37 @@ def test_receipts(seed):
 
 def test_an_untrained_model_fails_the_bars():
     torch.manual_seed(0)
-    model = LayoutLMForTokenClassification(layoutlm.layoutlm_config()).eval()
-    assert layoutlm.evaluate_layoutlm(model, "test", n=50)["all three"] == 0
+    model = LayoutLMForTokenClassification(layoutlm_recipe.layoutlm_config()).eval()
+    assert layoutlm_recipe.evaluate_layoutlm(model, "test", n=50)["all three"] == 0
 
 
 @settings(max_examples=150, deadline=None)
 @given(strategies.integers(0, 10**6), strategies.booleans())
 def test_documents(index, unseen):
-    document = layoutlm.make_document(index, "any", unseen)
-    assert document == layoutlm.make_document(index, "any", unseen) != layoutlm.make_document(index, "other", unseen)
-    assert len(document.words) == len(document.boxes) == len(document.labels) and (document.layout in layoutlm.UNSEEN) == unseen
+    document = receipts.make_document(index, "any", unseen)
+    assert document == receipts.make_document(index, "any", unseen) != receipts.make_document(index, "other", unseen)
+    assert len(document.words) == len(document.boxes) == len(document.labels) and (document.layout in receipts.UNSEEN) == unseen
     for left, top, right, bottom in document.boxes: assert 0 <= left < right <= 1000 and 0 <= top < bottom <= 1000
     fields = document.fields()
     assert len(fields["date"].split()) == 3 and 2 <= len(fields["company"].split()) <= 3
     assert 0 < float(fields["tax"]) < float(fields["total"])
-    assert not [w for w in document.words if "[UNK]" in layoutlm.layoutlm_tokenizer().tokenize(w)]
+    assert not [w for w in document.words if "[UNK]" in layoutlm_recipe.layoutlm_tokenizer().tokenize(w)]
 
 
 def test_words_do_not_lie_on_each_other():
     "Neither in the known layouts nor in the new ones."
     for unseen in (False, True):
         for i in range(150):
-            boxes = np.array(layoutlm.make_document(i, "overlap", unseen).boxes)
+            boxes = np.array(receipts.make_document(i, "overlap", unseen).boxes)
             low, high = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
             both = (high - low - 6).clip(0).prod(2)  # letters of two lines may nearly touch
             assert (both - np.diag(np.diag(both)) == 0).all(), (unseen, i)
 
 
 def test_all_choices_of_new_layouts_occur_in_known_ones():
-    known = [layout for layout in layoutlm.LAYOUTS if layout not in layoutlm.UNSEEN]
-    assert len(layoutlm.LAYOUTS) == 36 and len(layoutlm.UNSEEN) == 6
-    for layout in layoutlm.UNSEEN:
+    known = [layout for layout in receipts.LAYOUTS if layout not in receipts.UNSEEN]
+    assert len(receipts.LAYOUTS) == 36 and len(receipts.UNSEEN) == 6
+    for layout in receipts.UNSEEN:
         for name, value in vars(layout).items(): assert value in {getattr(other, name) for other in known}
 
 
@@ -96,16 +99,16 @@ def test_bad_questions_and_pictures(monkeypatch):
     with pytest.raises(ValueError, match="question is empty"): layoutlm.ask_document(" ", **GOOD)
     with pytest.raises(TypeError, match="question is of type"): layoutlm.ask_document(None, **GOOD)
     with pytest.raises(ValueError, match="no file"): layoutlm.read_document("missing.png", **GOOD)
-    with pytest.raises(ValueError, match="index is -1"): layoutlm.make_document(-1)
-    with pytest.raises(ValueError, match="size is 'huge'"): layoutlm.layoutlm_config("huge")
+    with pytest.raises(ValueError, match="index is -1"): receipts.make_document(-1)
+    with pytest.raises(ValueError, match="size is 'huge'"): layoutlm_recipe.layoutlm_config("huge")
 
 
 def test_read_and_asked():
-    document = layoutlm.make_document(3, "test")
+    document = receipts.make_document(3, "test")
     fields = layoutlm.read_document(document.image(), np.array(document.words), np.array(document.boxes))
     assert dict(zip(fields["field"], fields["text"])) == document.fields()
     page = layoutlm.draw_fields(document.image(), fields)
-    assert page.size == layoutlm.PAGE and page.getcolors(1 << 20) != document.image().getcolors(1 << 20)
+    assert page.size == receipts.PAGE and page.getcolors(1 << 20) != document.image().getcolors(1 << 20)
     found = layoutlm.ask_document("how much is the tax?", document.words, document.boxes, top_k=2)
     assert list(found.columns) == ["answer", "probability", "start", "end"] and len(found) == 2
     assert found["answer"][0] == document.fields()["tax"]

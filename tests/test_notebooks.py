@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import NOTEBOOKS, ROOT, python
 
-from beyondtext import course
+from beyondtext.dev import pages, stamp
 
 
 def code_cells(nb): return [c for c in nb.cells if c.cell_type == "code"]
@@ -22,7 +22,7 @@ def body(cell): return "\n".join(line for line in cell.source.splitlines() if no
 
 def test_outputs_belong_to_the_code(notebook):
     "And the page says when, and with what, they were last verified."
-    assert course.stale(notebook[0]) is None, "run make save"
+    assert stamp.stale(notebook[0]) is None, "run make save"
     assert notebook[1].cells[-1].source.startswith(f"*Last verified on {notebook[1].metadata['beyondtext']['date']}")
 
 
@@ -31,7 +31,7 @@ def test_outputs_hold_no_errors_and_no_noise(notebook):
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output.get("text", "")[:200]
-        if any(f in course.FLAGS for f in course.directives(cell.source)): continue
+        if any(f in stamp.FLAGS for f in stamp.directives(cell.source)): continue
         last = ast.parse(body(cell) or "pass").body[-1]
         if isinstance(last, ast.Expr) and not isinstance(last.value, ast.Call) and not cell.source.rstrip().endswith(";"):
             assert cell.outputs, f"no output stored: {cell.source[:80]}"
@@ -44,7 +44,7 @@ def test_clean(notebook):
     nb = json.loads(notebook[0].read_text())
     clean_nb(nb, allowed_metadata_keys=get_config(path=ROOT).allowed_metadata_keys.split())
     assert nb == json.loads(notebook[0].read_text())
-    assert notebook[0].read_text() == course._as_text(notebook[1]), "not in the form that differs least: run make save"
+    assert notebook[0].read_text() == stamp.as_text(notebook[1]), "not in the form that differs least: run make save"
     assert notebook[0].stat().st_size < 1_000_000
 
 
@@ -72,7 +72,7 @@ def test_imports_stand_in_cells_of_their_own(notebook):
 
 
 def test_front_matter(notebook):
-    front = course.front_matter(notebook[1])
+    front = pages.front_matter(notebook[1])
     assert {"title", "description", "date", "image"} <= set(front)
     assert (notebook[0].parent / front["image"]).resolve().is_file()
     assert not re.match(r"\d", notebook[0].name)
@@ -108,7 +108,7 @@ def test_cells_are_short(notebook):
 
 def exercises():
     for path in NOTEBOOKS:
-        labels = {d.split(":")[1].strip(): c for c in code_cells(nbformat.read(path, 4)) for d in course.directives(c.source) if d.startswith("label:")}
+        labels = {d.split(":")[1].strip(): c for c in code_cells(nbformat.read(path, 4)) for d in stamp.directives(c.source) if d.startswith("label:")}
         for label in labels:
             if label.startswith("exercise-"): yield pytest.param(path, labels, label.removeprefix("exercise-"), id=label)
 
@@ -123,7 +123,7 @@ def test_exercises(path, labels, name, capsys):
         for cell in code_cells(nb):
             tree = ast.parse(body(cell)) if "get_ipython" not in cell.source else ast.Module([], [])
             if tree.body and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in tree.body): exec(body(cell), space)
-        for module in (d.split()[1] for c in code_cells(nb) for d in course.directives(c.source) if d.startswith("default_exp")):
+        for module in (d.split()[1] for c in code_cells(nb) for d in stamp.directives(c.source) if d.startswith("default_exp")):
             exec(f"from beyondtext.{module} import *", space)
         for kind in ("exercise", "check", "solution"): exec(body(labels[f"{kind}-{name}"]), space)
     function = name.replace("-", "_")
@@ -153,7 +153,7 @@ def test_a_broken_notebook_would_be_noticed(tmp_path):
     nb = nbformat.read(ROOT / "nbs" / "world.ipynb", 4)
     code_cells(nb)[5].source += "\n# edited"
     nbformat.write(nb, path)
-    assert "its code changed" in course.stale(path)
+    assert "its code changed" in stamp.stale(path)
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("[gone](gone.ipynb)"), nbformat.v4.new_code_cell("import os\nos.getcwd()")])
     with pytest.raises(AssertionError, match="gone.ipynb"): test_links_lead_somewhere((path, nb))
     with pytest.raises(AssertionError, match="import os"): test_imports_stand_in_cells_of_their_own((path, nb))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, python
 
-CLASSIFY = "from beyondtext.beyond.vit import classify_image; from beyondtext.world import make_scene; import beyondtext; print(beyondtext.__file__); print(set(classify_image(make_scene(2, 'test').image(), top_k=2)['label']))"
+CLASSIFY = "from beyondtext.beyond.vit import classify_image; from beyondtext.world.scenes import make_scene; import beyondtext; print(beyondtext.__file__); print(set(classify_image(make_scene(2, 'test').image(), top_k=2)['label']))"
 
 
 @pytest.fixture(scope="module")

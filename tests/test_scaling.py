@@ -9,8 +9,9 @@ from conftest import python
 from transformers import BertConfig, GPT2Config, LlamaConfig
 
 from beyondtext import core
-from beyondtext.scaling import challenges, laws
-from beyondtext.scaling.laws import Chinchilla, chinchilla_loss, compute_optimal, fit_chinchilla, fit_power_law, kaplan_loss
+from beyondtext.recipes import scaling
+from beyondtext.scaling import challenges, fits
+from beyondtext.scaling.fits import Chinchilla, chinchilla_loss, compute_optimal, fit_chinchilla, fit_power_law, kaplan_loss
 
 X, L = [1, 10, 100, 1000], [4.0, 3.0, 2.3, 1.9]
 
@@ -57,7 +58,7 @@ def test_chinchilla_refuses(N, D, loss, message):
     (lambda: chinchilla_loss(-1, 1e9), "N is -1"),
     (lambda: chinchilla_loss("many", 1e9), "N is 'many'"),
     (lambda: kaplan_loss(1e9, 0), "D is 0"),
-    (lambda: laws.PowerLaw(0.1, 5.0).predict([1, 0]), "x is \\[1, 0\\]"),
+    (lambda: fits.PowerLaw(0.1, 5.0).predict([1, 0]), "x is \\[1, 0\\]"),
 ])
 def test_laws_refuse(call, message):
     with pytest.raises(ValueError, match=message): call()
@@ -83,7 +84,7 @@ def test_power_law_recovers(alpha, coefficient, offset):
         assert found.predict([1e3, 1e12]) == pytest.approx(offset + coefficient * np.array([1e3, 1e12])**-alpha, rel=1e-3)
 
 
-@pytest.mark.parametrize("truth", [laws.LAWS["besiroglu"], Chinchilla(1.69, 406.4, 410.7, 0.34, 0.28), Chinchilla(0.8, 60, 900, 0.25, 0.45)])
+@pytest.mark.parametrize("truth", [fits.LAWS["besiroglu"], Chinchilla(1.69, 406.4, 410.7, 0.34, 0.28), Chinchilla(0.8, 60, 900, 0.25, 0.45)])
 def test_chinchilla_recovers_without_noise(truth):
     "To four digits, whatever the order of the points."
     rng = np.random.default_rng(3)
@@ -97,7 +98,7 @@ def test_a_wild_run_does_not_bend_the_law():
     N, D = (g.ravel() for g in np.meshgrid(np.geomspace(1e7, 1e11, 35), np.geomspace(1e8, 1e12, 7)))
     loss = chinchilla_loss(N, D)
     loss[[5, 100, 200]] *= 1.5
-    found, truth = fit_chinchilla(N, D, loss, resamples=0), laws.LAWS["besiroglu"]
+    found, truth = fit_chinchilla(N, D, loss, resamples=0), fits.LAWS["besiroglu"]
     assert found.alpha == pytest.approx(truth.alpha, rel=0.02) and found.beta == pytest.approx(truth.beta, rel=0.02)
 
 
@@ -107,14 +108,14 @@ def test_published_laws_agree_with_their_papers():
     assert chinchilla_loss(70e9, 1.4e12, "hoffmann") == pytest.approx(1.93, abs=0.01)
     table = compute_optimal([1e20, 1e22, 1e24], "hoffmann unrounded")
     assert np.allclose(6 * table["parameters"] * table["tokens"], table["flops"]) and table["loss"].is_monotonic_decreasing
-    law = laws.LAWS["besiroglu"]
+    law = fits.LAWS["besiroglu"]
     for form in (law, law.coefficients(), pd.Series(law.coefficients()), law.table()["value"]):
         assert compute_optimal(1e23, form).equals(compute_optimal(1e23))
 
 
 SEEDS = """
 import json, sys
-from beyondtext.scaling.laws import *
+from beyondtext.recipes.scaling import gpt_run, library_text, windows
 seed, out = int(sys.argv[1]), {}
 text = library_text()
 pieces = {"train": windows(text["train"]), "test": windows(text["test"], most=192)}
@@ -148,8 +149,8 @@ def test_the_law_holds_on_other_seeds(tmp_path):
 
 LAUNCHED = """
 import sys
-from beyondtext.scaling import laws
-laws._SWEEPS["small"] = {"steps": 200, "batch_size": 24, "widths": (4, 8), "between": (6,), "data_width": 8, "most": 2_000}
+from beyondtext.recipes import scaling
+scaling._SWEEPS["small"] = {"steps": 200, "batch_size": 24, "widths": (4, 8), "between": (6,), "data_width": 8, "most": 2_000}
 from beyondtext.train import main
 sys.exit(main(["scaling", "--size", "small", "--output", sys.argv[1]]))
 """
@@ -170,8 +171,8 @@ def test_sweep_on_two_processes(tmp_path):
 
 
 def test_no_source_no_sweep(monkeypatch, tmp_path):
-    monkeypatch.setattr(laws.sysconfig, "get_path", lambda name: str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="holds 0 source files; accepted is a Python with the source"): laws.library_text()
+    monkeypatch.setattr(scaling.sysconfig, "get_path", lambda name: str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds 0 source files; accepted is a Python with the source"): scaling.library_text()
 
 
 @pytest.mark.parametrize("call, message", [

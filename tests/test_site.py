@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from conftest import NOTEBOOKS, ROOT, chromium
 
-from beyondtext import course
+from beyondtext.dev.pages import write_index, write_pages
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -19,8 +19,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 def plain(tmp_path_factory):
     "The plain pages, made of the stored outputs."
     out = tmp_path_factory.mktemp("pages")
-    for path in NOTEBOOKS: course._write_pages(nbformat.read(path, 4), path, ROOT, out)
-    course._write_index(out)
+    for path in NOTEBOOKS: write_pages(nbformat.read(path, 4), path, ROOT, out)
+    write_index(out)
     return out
 
 

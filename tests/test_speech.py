@@ -14,31 +14,33 @@ from conftest import measured, python
 from scipy.signal import resample_poly
 from transformers import Wav2Vec2ForCTC
 
-from beyondtext import voices
-from beyondtext.core import read_audio
-from beyondtext.multimodal import speech, unsupervised_speech
+from beyondtext.multimodal import ctc, speech, unsupervised_speech
+from beyondtext.recipes import punctuation, speech as speech_recipe
+from beyondtext.world import voices
+from beyondtext.reading import read_audio
 
 # What the toy of a seed reaches on sentences and by voices that nothing was chosen by (the seconds are near 0 if it was found in the cache).
 SEED = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 start = time.process_time()
 folder = toy_folder("speech", seed=int(sys.argv[1]))
 found = {"cpu_seconds": round(time.process_time() - start)}
 import jiwer
-from beyondtext.multimodal import speech as s
-from beyondtext.voices import NEW_VOICES
+from beyondtext.multimodal.ctc import LetterModel, beam_search
+from beyondtext.recipes import speech as s
+from beyondtext.world.voices import NEW_VOICES, sentences
 from transformers import Wav2Vec2ForCTC
 model, processor = Wav2Vec2ForCTC.from_pretrained(folder), s.speech_processor()
 for name, settings in {"sentences": {}, "voices": {"voices": NEW_VOICES}, "noise": {"decibels": 10}}.items():
     found[name] = s.evaluate_speech(model, "test", 500, **settings)["word error rate"]
-letters = s.LetterModel([text.replace(",", "") for text in s.sentences(3000)])
+letters = LetterModel([text.replace(",", "") for text in sentences(3000)])
 examples = s.labelled_speech(200, "test", NEW_VOICES)
 heard = s.recognise(model, [x / 32768 for _, x in examples], processor)
 texts = [text for text, _ in examples]
 found["greedy"] = jiwer.wer(texts, [s.decode_greedily(p, processor) for p in heard])
-found["beam"] = jiwer.wer(texts, [s.beam_search(p, letters) for p in heard])
+found["beam"] = jiwer.wer(texts, [beam_search(p, letters) for p in heard])
 print(json.dumps(found))
 """
 
@@ -52,8 +54,8 @@ def test_speech_is_recognised(seed):
 
 def test_an_untrained_model_fails_the_bars():
     torch.manual_seed(0)
-    model = Wav2Vec2ForCTC(speech.speech_config())
-    assert speech.evaluate_speech(model, "test", 20)["word error rate"] > 0.9
+    model = Wav2Vec2ForCTC(speech_recipe.speech_config())
+    assert speech_recipe.evaluate_speech(model, "test", 20)["word error rate"] > 0.9
 
 
 # ------------------------------------------------------------------------------------------------ voices
@@ -62,7 +64,7 @@ def test_an_untrained_model_fails_the_bars():
 def test_an_utterance_is_the_same_in_another_process():
     "Whatever was said before."
     said = voices.speak("a small red circle", "en-gb-scotland+f1", 180, 40, 1.1).samples
-    code = "import zlib; from beyondtext.voices import speak; speak('ten'); print(zlib.crc32(speak('a small red circle', 'en-gb-scotland+f1', 180, 40, 1.1).samples.tobytes()))"
+    code = "import zlib; from beyondtext.world.voices import speak; speak('ten'); print(zlib.crc32(speak('a small red circle', 'en-gb-scotland+f1', 180, 40, 1.1).samples.tobytes()))"
     assert int(python("-c", code).stdout) == zlib.crc32(said.tobytes())
     assert (voices.speak("a small red circle", "en-gb-scotland+f1", 180, 40, 1.1).samples == said).all()
 
@@ -214,8 +216,8 @@ def test_files_that_are_no_sound_or_too_long(tmp_path, said):
 
 def test_bad_checkpoints_and_sizes(said):
     with pytest.raises(ValueError, match="checkpoint is 'nowhere'"): speech.transcribe(said, checkpoint="nowhere")
-    with pytest.raises(ValueError, match="size is 'huge'; accepted are toy, small, base"): speech.speech_config("huge")
-    for size in ("toy", "small", "base"): speech.speech_config(size)
+    with pytest.raises(ValueError, match="size is 'huge'; accepted are toy, small, base"): speech_recipe.speech_config("huge")
+    for size in ("toy", "small", "base"): speech_recipe.speech_config(size)
 
 
 # ------------------------------------------------------------------------------------------------ decoding, pre-training, punctuation
@@ -224,32 +226,32 @@ def test_bad_checkpoints_and_sizes(said):
 def test_beam_search_finds_the_best_text():
     for seed in range(10):
         torch.manual_seed(seed)
-        log_probs = torch.full((5, len(speech.LETTERS)), -1e9)
+        log_probs = torch.full((5, len(speech_recipe.LETTERS)), -1e9)
         log_probs[:, [0, 5, 6]] = torch.randn(5, 3).mul(1.5).log_softmax(-1)
         texts = [t for n in range(6) for t in itertools.product((5, 6), repeat=n)]
         losses = [torch.nn.functional.ctc_loss(log_probs[:, None], torch.tensor([t or (0,)]), (5,), (len(t),), reduction="sum") for t in texts]
-        assert speech.beam_search(log_probs, width=300) == "".join(speech.LETTERS[i] for i in texts[int(torch.stack(losses).argmin())])
-    with pytest.raises(ValueError, match="width is 0"): speech.beam_search(log_probs, width=0)
+        assert ctc.beam_search(log_probs, width=300) == "".join(speech_recipe.LETTERS[i] for i in texts[int(torch.stack(losses).argmin())])
+    with pytest.raises(ValueError, match="width is 0"): ctc.beam_search(log_probs, width=0)
 
 
 def test_letters_are_foreseen():
-    model = speech.LetterModel(["a red star", "a red ring"], order=4)
+    model = ctc.LetterModel(["a red star", "a red ring"], order=4)
     assert model("a re", "d") > model("a re", "s") and model("a red ", "s") == model("a red ", "r")
     assert model("", "z") < model("", "a")
 
 
 def test_pretraining_saves_labels():
-    from beyondtext.checkpoints import load_history, toy_folder
+    from beyondtext.toys.cache import load_history, toy_folder
     rates = load_history(toy_folder("speech-few-labels")).set_index(["start", "sentences"])["word error rate"]
     assert rates["visible units", 50] <= rates["from scratch", 50] * 2 / 3
 
 
 def test_punctuation_comes_back():
     texts = ["A small red circle, a large blue star and a small green ring. What colour is the ring?", "Four nine one. Is there a red square?", "How many objects are there? A small pink star."]
-    for text in texts: assert speech.restore_punctuation(" ".join(speech.split_marks(text.lower())[0])) == text
+    for text in texts: assert speech.restore_punctuation(" ".join(punctuation.split_marks(text.lower())[0])) == text
     assert speech.restore_punctuation("") == "" and speech.restore_punctuation(texts[0]) == texts[0]
-    words = speech.split_marks(" ".join(texts * 12).lower())[0]
-    assert speech.split_marks(speech.restore_punctuation(" ".join(words)).lower())[0] == words, "no word is lost of a long text"
+    words = punctuation.split_marks(" ".join(texts * 12).lower())[0]
+    assert punctuation.split_marks(speech.restore_punctuation(" ".join(words)).lower())[0] == words, "no word is lost of a long text"
     with pytest.raises(TypeError, match="NoneType"): speech.restore_punctuation(None)
 
 

@@ -7,13 +7,13 @@ import torch
 from conftest import python
 
 from beyondtext import train
-from beyondtext.checkpoints import System
-from beyondtext.training import fit, predict
+from beyondtext.toys.registry import System
+from beyondtext.toys.training import fit, predict
 
 LOOP = """
 import json, sys, torch
 from accelerate import PartialState
-from beyondtext.training import fit
+from beyondtext.toys.training import fit
 torch.manual_seed(0)
 model = torch.nn.Linear(1, 1)
 x = torch.linspace(-1, 1, 64)[:, None]

@@ -7,14 +7,16 @@ import torch
 from conftest import measured
 from PIL import Image
 
-from beyondtext.beyond.vit import classify_image, evaluate_vit, image_classifier, patchify, vit_config
-from beyondtext.world import make_scene, world_dataset
+from beyondtext.beyond.vit import classify_image, image_classifier, patchify
+from beyondtext.recipes.vit import evaluate_vit, vit_config
+from beyondtext.world.dataset import world_dataset
+from beyondtext.world.scenes import make_scene
 
 SEED = """
 import json, sys, time, torch
 torch.set_num_threads(1)
-from beyondtext.beyond.vit import evaluate_vit
-from beyondtext.checkpoints import toy_folder
+from beyondtext.recipes.vit import evaluate_vit
+from beyondtext.toys.cache import toy_folder
 from transformers import ViTForImageClassification
 start = time.process_time()
 folder = toy_folder("vit", seed=int(sys.argv[1]))

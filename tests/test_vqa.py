@@ -9,23 +9,25 @@ from conftest import measured
 from hypothesis import given, settings, strategies
 from transformers import VisualBertForQuestionAnswering
 
-from beyondtext.checkpoints import load_history, toy_folder
+from beyondtext.toys.cache import load_history, toy_folder
 from beyondtext.multimodal import vqa
-from beyondtext.world import ANSWERS, make_scene, make_scenes, picture_batch, questions
+from beyondtext.recipes import regions, vqa as vqa_recipe
+from beyondtext.world.language import ANSWERS, questions
+from beyondtext.world.scenes import make_scene, make_scenes, picture_batch
 
 # What the toy of a seed reaches on test scenes. (The seconds are near 0 if it was in the cache; the detector's are not among them.)
 TOY = """
 import json, sys, time, torch, transformers
 torch.set_num_threads(1)
-from beyondtext.checkpoints import toy_folder
+from beyondtext.toys.cache import toy_folder
 toy_folder("vqa-regions")
 start = time.process_time()
 folder = toy_folder(sys.argv[1], seed=int(sys.argv[2]))
 found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.multimodal import vqa
+from beyondtext.recipes import vqa as vqa_recipe
 name = {"vqa": "VisualBertForQuestionAnswering", "vqa-lxmert": "LxmertForQuestionAnswering"}[sys.argv[1]]
 model = getattr(transformers, name).from_pretrained(folder).eval()
-print(json.dumps(found | vqa.evaluate_vqa(model, "test", 600)))
+print(json.dumps(found | vqa_recipe.evaluate_vqa(model, "test", 600)))
 """
 
 
@@ -45,7 +47,7 @@ def test_a_blind_model_is_exposed_by_balanced_questions():
 
 def test_an_untrained_model_fails_the_bars():
     torch.manual_seed(0)
-    assert vqa.evaluate_vqa(VisualBertForQuestionAnswering(vqa.vqa_config()).eval(), "test", 50)["all"] < 0.4
+    assert vqa_recipe.evaluate_vqa(VisualBertForQuestionAnswering(vqa_recipe.vqa_config()).eval(), "test", 50)["all"] < 0.4
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def scenes():
 
 
 def test_balanced_questions_have_all_answers_equally_often(scenes):
-    rows = vqa.question_set(scenes, 20_000, {"colour": 1, "count": 1})
+    rows = vqa_recipe.question_set(scenes, 20_000, {"colour": 1, "count": 1})
     texts = Counter(q.text for _, q in rows)
     for text in ("what colour is the ring?", "how many objects are there?"):
         shares = [n / texts[text] for n in Counter(q.answer for _, q in rows if q.text == text).values()]
@@ -65,7 +67,7 @@ def test_biased_questions_prefer_the_same_answer_in_every_split(scenes):
     for text in ("what colour is the ring?", "what shape is the red object?"):
         liked = set()
         for split in ("train", "validation"):
-            rows = vqa.question_set(scenes if split == "validation" else make_scenes(1500, split, "several"), 8000, {"colour": 1, "shape": 1}, bias=0.85)
+            rows = vqa_recipe.question_set(scenes if split == "validation" else make_scenes(1500, split, "several"), 8000, {"colour": 1, "shape": 1}, bias=0.85)
             (answer, n), *_ = Counter(q.answer for _, q in rows if q.text == text).most_common()
             liked.add(answer)
             assert n / sum(q.text == text for _, q in rows) > 0.8
@@ -73,9 +75,9 @@ def test_biased_questions_prefer_the_same_answer_in_every_split(scenes):
 
 
 def test_every_drawn_question_is_one_of_its_scene(scenes):
-    for i, q in vqa.question_set(scenes, 500, seed="check"): assert q in questions(scenes[i])
-    assert vqa.question_set(scenes, 50, seed="a") == vqa.question_set(scenes, 50, seed="a") != vqa.question_set(scenes, 50, seed="b")
-    with pytest.raises(ValueError, match="bias is 2"): vqa.question_set(scenes, 5, bias=2)
+    for i, q in vqa_recipe.question_set(scenes, 500, seed="check"): assert q in questions(scenes[i])
+    assert vqa_recipe.question_set(scenes, 50, seed="a") == vqa_recipe.question_set(scenes, 50, seed="a") != vqa_recipe.question_set(scenes, 50, seed="b")
+    with pytest.raises(ValueError, match="bias is 2"): vqa_recipe.question_set(scenes, 5, bias=2)
 
 
 @settings(max_examples=100, deadline=None)
@@ -83,7 +85,7 @@ def test_every_drawn_question_is_one_of_its_scene(scenes):
 def test_neighbours_are_right(index):
     scene = make_scene(index, "train", "several")
     axis = {"left of": ("x", -1), "right of": ("x", 1), "above": ("y", -1), "below": ("y", 1)}
-    for q in vqa.neighbours(scene):
+    for q in vqa_recipe.neighbours(scene):
         place = next(p for p in axis if p in q.text)
         other = next(o for o in scene.objects if q.text.endswith(f"the {o.colour} {o.shape}?"))
         (key, sign), what = axis[place], "shape" if "what shape" in q.text else "colour"
@@ -93,8 +95,8 @@ def test_neighbours_are_right(index):
 
 def test_regions_lie_where_objects_are():
     scenes = make_scenes(100, "test", "several")
-    model, near = vqa.toy_detector(), 0
-    features, boxes = vqa.find_regions(model, picture_batch(scenes))
+    model, near = vqa_recipe.toy_detector(), 0
+    features, boxes = regions.find_regions(model, picture_batch(scenes))
     assert features.shape == (100, 4, 64) and boxes.shape == (100, 4, 4) and 0 <= boxes.min() and boxes.max() <= 1
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2
     for scene, found in zip(scenes, middles):
@@ -116,8 +118,8 @@ def test_bad_pictures_and_systems(monkeypatch):
     with pytest.raises(ValueError, match="no file"): vqa.ask_image("missing.png", "how many objects are there?")
     with pytest.raises(TypeError): vqa.ask_image(3, "how many objects are there?")
     with pytest.raises(ValueError, match="system is 'clip'"): vqa.ask_image(make_scene(0).image(), "how many objects are there?", system="clip")
-    with pytest.raises(ValueError, match="kind is 'bert'"): vqa.vqa_config("bert")
-    with pytest.raises(ValueError, match="size is 'huge'"): vqa.vqa_config(size="huge")
+    with pytest.raises(ValueError, match="kind is 'bert'"): vqa_recipe.vqa_config("bert")
+    with pytest.raises(ValueError, match="size is 'huge'"): vqa_recipe.vqa_config(size="huge")
 
 
 def test_unknown_words_are_warned_of_and_known_ones_not():

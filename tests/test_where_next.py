@@ -4,8 +4,10 @@ import zlib
 import pandas as pd
 import pytest
 
-from beyondtext import voices, where_next
-from beyondtext.world import caption, make_scene
+from beyondtext import where_next
+from beyondtext.world import voices
+from beyondtext.world.language import caption
+from beyondtext.world.scenes import make_scene
 
 
 def test_captions_are_held_out_and_distinct():

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import torch
 
-from beyondtext.checkpoints import System
-from beyondtext.training import fit
+from beyondtext.toys.registry import System
+from beyondtext.toys.training import fit
 
 
 def recipe(seed, size):
     "A real, tiny ViT; slow if TINY_SECONDS says so."
     from transformers import ViTForImageClassification, ViTImageProcessorPil
-    from beyondtext.beyond.vit import vit_config
+    from beyondtext.recipes.vit import vit_config
     with open(os.environ["TINY_RUNS"], "a") as runs: runs.write(f"{os.getpid()}\n")
     torch.manual_seed(seed)
     model = ViTForImageClassification(vit_config(hidden_size=8, intermediate_size=16, num_attention_heads=2, num_hidden_layers=1))

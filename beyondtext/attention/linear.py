@@ -5,7 +5,6 @@ __all__ = ['elu_features', 'linear_step', 'linear_attention', 'favor_projection'
 
 # %% ../../nbs/attention/linear.ipynb #48833424
 import math
-
 from .cost import check_numbers, check_qkv, key_padding
 
 # %% ../../nbs/attention/linear.ipynb #1e7b7ad9

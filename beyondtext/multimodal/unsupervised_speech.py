@@ -6,9 +6,8 @@ __all__ = ['SILENCE', 'skewed_captions', 'pronunciations', 'clustered', 'SpeechM
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #85d83920
 import random
-
-from ..voices import phonemes
-from ..world import COLOURS, SHAPES
+from ..world.scenes import COLOURS, SHAPES
+from ..world.voices import phonemes
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #77ece3ce
 def skewed_captions(
@@ -54,7 +53,7 @@ def clustered(
     import numpy as np
     from scipy.cluster.vq import kmeans2, vq
 
-    from beyondtext.multimodal.speech import cepstra
+    from beyondtext.recipes.speech_pretraining import cepstra
 
     described = [cepstra(x) for x in sounds]
     centres, _ = kmeans2(np.concatenate(described)[::3], clusters, minit="++", rng=seed)

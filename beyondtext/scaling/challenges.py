@@ -8,8 +8,7 @@ __all__ = ['DEVICES', 'training_flops', 'training_time', 'training_cost', 'train
 # %% ../../nbs/scaling/challenges.ipynb #20d35259
 import math
 import re
-
-from .laws import compute_optimal
+from .fits import compute_optimal
 
 # %% ../../nbs/scaling/challenges.ipynb #d0363dc5
 def _positive(**values) -> None:
@@ -329,7 +328,7 @@ def plot_budget(
     best size of each."""
     import matplotlib.pyplot as plt
     import numpy as np
-    from beyondtext.scaling.laws import chinchilla_loss
+    from beyondtext.scaling.fits import chinchilla_loss
 
     fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
     for factor, colour in ((0.1, "#8a94a6"), (1, "#1f5fa8"), (10, "#8a94a6")):
@@ -365,8 +364,8 @@ def explore_budget(
 ):  # a widget: sliders for money, price and utilisation, a choice of device and law, and the figure of `plot_budget`
     "An instrument for `plot_budget`. Where widgets can't live, its picture shows."
     import ipywidgets as widgets
-    from beyondtext.core import with_picture
-    from beyondtext.scaling.laws import LAWS
+    from beyondtext.figures import with_picture
+    from beyondtext.scaling.fits import LAWS
 
     wide = {"layout": widgets.Layout(width="420px"), "style": {"description_width": "110px"}}
     controls = {
