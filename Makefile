@@ -1,8 +1,9 @@
-# The course in a few commands. They need Python 3.10 or later; everything else is installed into .venv.
+# The course in a few commands. They need Python 3.11 or later; everything else is installed into .venv.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
+COURSE := $(VENV)/.course
+DEV    := $(VENV)/.dev
 
 .PHONY: help course test check lab site save export readme benchmark clean
 
@@ -15,35 +16,39 @@ help:
 	@echo "make export  notebooks to package and README"
 	@echo "make benchmark  time and memory of all attentions, about 15 minutes; result in benchmarks/"
 
-$(READY): settings.ini setup.py constraints.txt
+$(COURSE): settings.ini setup.py constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[course]"
+	touch $@
+
+$(DEV): $(COURSE)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	touch $@
 
-course: $(READY)
-	$(BIN)/python -m beyondtext.course
-	@if command -v quarto >/dev/null; then PATH="$(CURDIR)/$(BIN):$$PATH" quarto render; else echo "quarto is not installed: the site was not rendered. The pages to read are in _course/start.html"; fi
+course: $(COURSE)
+	$(BIN)/python -m beyondtext.dev.course
+	@echo "The pages to read are in _course/start.html"
 
-test: $(READY)
-	$(BIN)/python -m beyondtext.course --check
+test: $(DEV)
+	$(BIN)/python -m beyondtext.dev.course --check
 	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-lab: $(READY)
+lab: $(DEV)
 	$(BIN)/jupyter lab nbs
 
-site: $(READY)
+site: $(DEV)
 	PATH="$(CURDIR)/$(BIN):$$PATH" quarto preview
 
-export: $(READY)
+export: $(DEV)
 	$(BIN)/nbdev_export
-	$(BIN)/python -m beyondtext.course --readme
+	$(BIN)/python -m beyondtext.dev.course --readme
 
-save: $(READY)
-	$(BIN)/python -m beyondtext.course --save --changed
+save: $(DEV)
+	$(BIN)/python -m beyondtext.dev.course --save --changed
 
-benchmark: $(READY)
+benchmark: $(DEV)
 	$(BIN)/python benchmarks/attention.py
 
 clean:
-	rm -rf _course _site _proc build dist .pytest_cache .hypothesis
+	rm -rf _course _site _proc build dist .pytest_cache .hypothesis .mypy_cache .import_linter_cache

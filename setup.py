@@ -9,8 +9,10 @@ config = ConfigParser(delimiters=["="], interpolation=None)
 config.read(here / "settings.ini", encoding="utf-8")
 cfg = config["DEFAULT"]
 
-pythons = [f"3.{minor}" for minor in range(int(cfg["min_python"].split(".")[1]), 14)]
-course, dev = cfg["course_requirements"].split(), cfg["dev_requirements"].split()
+pythons = [f"3.{minor}" for minor in range(int(cfg["min_python"].split(".")[1]), 15)]
+needs = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
+parts = {name: needs[name] for name in ("speech", "curation", "widgets", "datasets")}
+course = sum(parts.values(), []) + needs["course"]
 
 setup(
     name=cfg["lib_name"],
@@ -19,20 +21,28 @@ setup(
     long_description=(here / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     url=cfg["git_url"],
+    project_urls={
+        "Documentation": cfg["doc_host"] + "/" + cfg["repo"],
+        "Source": cfg["git_url"],
+        "Issues": cfg["git_url"] + "/issues",
+        "Changelog": f"{cfg['git_url']}/blob/{cfg['branch']}/CHANGELOG.md",
+    },
     author=cfg["author"],
     keywords=cfg["keywords"].split(),
     license="Apache-2.0",
+    license_files=["LICENSE"],
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Education",
         "Natural Language :: English",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
         *(f"Programming Language :: Python :: {version}" for version in pythons),
     ],
     packages=find_packages(include=["beyondtext", "beyondtext.*"]),
-    include_package_data=True,
+    package_data={"beyondtext": ["py.typed", "*.pyi"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
-    extras_require={"course": course, "dev": course + dev},
+    extras_require={**parts, "course": course, "dev": course + needs["dev"]},
     zip_safe=False,
 )

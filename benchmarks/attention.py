@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from beyondtext.attention.cost import memory_efficient_attention, peak_memory
 from beyondtext.attention.linear import Favor, linear_attention
 from beyondtext.attention.hashing import lsh_attention
+from beyondtext.attention.plans import density
 from beyondtext.attention.patterns import Band, bigbird, longformer
 from beyondtext.attention.sparse import sparse_attention
 
@@ -205,7 +206,7 @@ def compare(rows):
                 else {"slower_than": reference, "times": 1 / times}
             )
         if row["name"] in PATTERNS and (DENSE, kind, n) in seconds:
-            row["density"] = PATTERNS[row["name"]].density(n)
+            row["density"] = density(PATTERNS[row["name"]], n)
             row["share_of_ideal"] = row["density"] * seconds[DENSE, kind, n] / row["seconds"]
     return rows
 

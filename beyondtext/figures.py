@@ -4,6 +4,7 @@
 __all__ = ['show_images', 'with_picture']
 
 # %% ../nbs/figures.ipynb #912b999d
+from .core import require
 from .reading import read_image
 
 # %% ../nbs/figures.ipynb #eddca209
@@ -48,7 +49,7 @@ def with_picture(
     import base64
     import io
     import html
-    import ipywidgets as widgets
+    widgets = require("ipywidgets", "widgets")
     import matplotlib.pyplot as plt
 
     picture, message = widgets.Image(format="png", layout=widgets.Layout(max_width="760px")), widgets.HTML()

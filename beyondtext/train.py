@@ -7,6 +7,7 @@ __all__ = ['main']
 import argparse
 import sys
 from pathlib import Path
+
 from .toys.cache import toy_folder
 from .toys.registry import SYSTEMS, find_system, load_recipes
 

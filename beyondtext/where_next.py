@@ -6,6 +6,7 @@ __all__ = ['CORNERS', 'LINKS', 'capstone_scenes', 'table_of_objects', 'follow', 
 # %% ../nbs/where_next.ipynb #d1da14b0
 import functools
 import random
+
 from .beyond.tables import ask_table
 from .multimodal.clip import find_images, match_texts
 from .multimodal.dalle import draw
@@ -101,7 +102,7 @@ def follow(
     heard = transcribe(sound.samples, 16_000, punctuate=True)["text"][0].lower().removesuffix(".")
     gallery = dice.sample([scene, *others], len(others) + 1)
     pictures = [s.image() for s in gallery]
-    found = int(find_images(heard, pictures, top_k=1)["image"][0])
+    found = int(find_images(pictures, heard, top_k=1)["image"][0])
     asked, (to_table, right) = dice.choice(questions(scene)), _table_question(scene, dice)
     chinese = match_texts(pictures[found], [caption(s, "zh") for s in gallery], system="altclip")
     try:
@@ -115,7 +116,7 @@ def follow(
         "found": gallery[found] == scene,
         "answered": ask_image(pictures[found], asked.text)["answer"][0] == asked.answer,
         "tabled": _value(table_of_objects(pictures[found]), to_table) == right,
-        "in Chinese": gallery[chinese["probability"].argmax()] == scene,
+        "in Chinese": gallery[chinese["score"].argmax()] == scene,
         "drawn": drawing is not None and read_drawings(judge, drawing)[0] == objects_of(scene),
     }
 
@@ -165,7 +166,7 @@ def show_loop(
     sound = speak(text, voice)
     heard = transcribe(sound.samples, 16_000, punctuate=True)["text"][0]
     pictures = _twenty_pictures()
-    found = pictures[int(find_images(heard, pictures, top_k=1)["image"][0])]
+    found = pictures[int(find_images(pictures, heard, top_k=1)["image"][0])]
     answer, drawing = ask_image(found, question)["answer"][0], draw(heard, n=1, seed=seed)[0]
     figure, axes = plt.subplots(1, 3, figsize=(8, 2.7), width_ratios=(1.6, 1, 1), layout="constrained")
     axes[0].plot(sound.samples, linewidth=0.4)

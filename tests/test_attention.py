@@ -13,6 +13,7 @@ from beyondtext.attention.cost import memory_efficient_attention, merge, peak_me
 from beyondtext.attention.linear import Favor, elu_features, favor_features, favor_projection, linear_attention
 from beyondtext.attention.hashing import lsh_attention, lsh_buckets
 from beyondtext.attention.patterns import Band, BlockLocal, Both, Causal, Dilated, Either, Global, Not, RandomBlocks, bigbird
+from beyondtext.attention.plans import density, make_plan
 from beyondtext.attention.sparse import sparse_attention
 
 
@@ -161,9 +162,9 @@ def test_bounds_of_tiles_hold(pattern, n, block, first, step, size):
     tile = dense[list(rows)][:, list(rows)]
     assert may or not tile.any()
     assert not must or tile.all()
-    plan = pattern.plan(n, block)
+    plan = make_plan(pattern, n, block)
     assert plan.pairs == int(dense.sum()) <= plan.computed
-    assert pattern.density(n) == pytest.approx(dense.float().mean().item())
+    assert density(pattern, n) == pytest.approx(dense.float().mean().item())
 
 
 @settings(max_examples=120, deadline=None)
@@ -211,7 +212,7 @@ def test_queries_without_a_key_get_zeros(backend):
 def test_memory_of_sparse_attention(pattern):
     "At most eight times the output beside it, and twice the length needs twice the memory."
     def needed(n):
-        pattern.plan(n)  # is kept, and small
+        make_plan(pattern, n)  # is kept, and small
         q, k, v = torch.randn(3, 1, 2, n, 32)
         return peak_memory(lambda: sparse_attention(q, k, v, pattern), q, k, v) / v.numel() / 4
     short, long = needed(4096), needed(8192)
@@ -264,7 +265,7 @@ def test_sparse_attention_refuses(arguments, settings, error, message):
     (lambda: RandomBlocks(-1), ValueError, "count is -1"),
     (lambda: RandomBlocks(1, avoid="band"), TypeError, "avoid is of type str"),
     (lambda: Band(1) | "band", TypeError, "unsupported operand"),
-    (lambda: Band(1).plan(0), ValueError, "n is 0; accepted are whole numbers from 1"),
+    (lambda: make_plan(Band(1), 0), ValueError, "n is 0; accepted are whole numbers from 1"),
 ])
 def test_patterns_refuse(make, error, message):
     with pytest.raises(error, match=message): make()

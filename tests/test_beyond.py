@@ -114,8 +114,8 @@ def test_every_form_of_half_a_picture(half, tmp_path):
 
 @pytest.mark.parametrize("settings, error, message", [
     ({"top_half": np.zeros((32, 32, 3), np.uint8)}, ValueError, "top_half is 32 x 32 pixels; accepted is the upper half"), ({"top_half": None}, TypeError, "NoneType"),
-    ({"top_half": "none.png"}, ValueError, "no file 'none.png'"), ({"n": 0}, ValueError, "n is 0"), ({"n": True}, ValueError, "n is True"), ({"n": 1.5}, ValueError, "n is 1.5"),
-    ({"temperature": 0}, ValueError, "temperature is 0"), ({"temperature": float("nan")}, ValueError, "temperature is nan"), ({"temperature": "1"}, ValueError, "temperature is '1'"),
+    ({"top_half": "none.png"}, ValueError, "no file 'none.png'"), ({"n": 0}, ValueError, "n is 0"), ({"n": True}, TypeError, "n is of type bool"), ({"n": 1.5}, ValueError, "n is 1.5"),
+    ({"temperature": 0}, ValueError, "temperature is 0"), ({"temperature": float("nan")}, ValueError, "temperature is nan"), ({"temperature": "1"}, TypeError, "temperature is of type str"),
     ({"checkpoint": "nowhere"}, ValueError, "checkpoint is 'nowhere'")])
 def test_bad_halves(half, settings, error, message):
     with pytest.raises(error, match=message): igpt.complete_image(**{"top_half": half} | settings)
@@ -219,16 +219,16 @@ def test_a_csv_file(tmp_path):
     (pd.concat([BOOK, BOOK], axis=1), "how many?", ValueError, "two columns named 'chapter'"), (BOOK.rename(columns={"name": 1, "chapter": "1"}), "how many?", ValueError, "two columns named '1'"),
     (BOOK.assign(name=[None] * 6), "how many?", ValueError, "no value in row 0 of column 'name'"), (BOOK.assign(end_page=[1, 2, 3, float("nan"), 5, 6]), "how many?", ValueError, "row 3 of column 'end_page'"),
     (pd.concat([BOOK] * 1667).head(10_000), "how many?", ValueError, "table has 10,000 rows; accepted are up to 63"), (pd.DataFrame([range(40)]), "how many?", ValueError, "table has 40 columns"),
-    (BOOK, "", ValueError, "empty question at position 0"), (BOOK, ["how many?", "  "], ValueError, "empty question at position 1"), (BOOK, [], ValueError, "empty list"),
-    (BOOK, None, TypeError, "queries is of type NoneType"), (BOOK, [3], TypeError, "queries has a int at position 0"), (None, "how many?", TypeError, "table is of type NoneType"),
+    (BOOK, "", ValueError, "questions is empty"), (BOOK, ["how many?", "  "], ValueError, "empty text at position 1"), (BOOK, [], ValueError, "empty list"),
+    (BOOK, None, TypeError, "questions is of type NoneType"), (BOOK, [3], TypeError, "questions has a int at position 0"), (None, "how many?", TypeError, "table is of type NoneType"),
     ("none.csv", "how many?", ValueError, "no file 'none.csv'"), ({"a": [1], "b": [1, 2]}, "how many?", ValueError, "table is a dict that is no table"), ([[1]], "how many?", TypeError, "table is of type list")])
 def test_bad_tables_and_questions(table, queries, error, message):
     with pytest.raises(error, match=message): tables.ask_table(table, queries)
 
 
 def test_bad_settings_of_tables():
-    for chunked in (0, 64, 2.5, True):
-        with pytest.raises(ValueError, match="chunked is"): tables.ask_table(BOOK, QUESTIONS, chunked=chunked)
+    for chunked, error in ((0, ValueError), (64, ValueError), (2.5, ValueError), (True, TypeError), ("7", TypeError)):
+        with pytest.raises(error, match="chunked is"): tables.ask_table(BOOK, QUESTIONS, chunked=chunked)
     with pytest.raises(ValueError, match="checkpoint is 'nowhere'"): tables.ask_table(BOOK, QUESTIONS, checkpoint="nowhere")
     with pytest.raises(ValueError, match="aggregator is 'MAX'"): tables.answer_value(["1"], "MAX")
 

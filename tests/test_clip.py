@@ -1,5 +1,6 @@
 "CLIP, its text encoder and AltCLIP: the bars on three seeds, the published tokenizer's numbers, and what is refused."
 import gzip
+import unicodedata
 import warnings
 from pathlib import Path
 
@@ -143,7 +144,7 @@ LETTERS = strategies.one_of(
     strategies.characters(exclude_categories=["Cs", "Cn"]),
     strategies.characters(categories=["Mn", "Me", "Zs", "So", "Lu", "Lt", "Nd", "No", "Nl"]),
     strategies.sampled_from(["<|endoftext|>", "<|StartOfText|>", *"'\u200d😀🏽👍é\u0301ÅİΣςßﬁ\t\n\x1c\x85\u180e sdlt<|>"]),
-)
+).filter(lambda letter: len(letter) > 1 or not unicodedata.combining(letter) or unicodedata.ucd_3_2_0.combining(letter))  # the library's tables lack the newest marks
 
 
 def pairs(merges): return byte_pairs.BytePairs(byte_pairs._read_merges(merges) if merges else byte_pairs.toy_merges())
@@ -186,8 +187,8 @@ def picture(): return make_scene(0, "test").image()
 
 
 @pytest.mark.parametrize("texts, error, message", [
-    ([], ValueError, "texts is an empty list"), (b"a star", TypeError, "texts is bytes"), (None, TypeError, "texts is NoneType"),
-    (["a star", 3], TypeError, "texts is a list with something else"), ({"a": 1}, TypeError, "texts is dict")])
+    ([], ValueError, "texts is an empty list"), (b"a star", TypeError, "texts is of type bytes"), (None, TypeError, "texts is of type NoneType"),
+    (["a star", 3], TypeError, "texts has a int at position 1"), ({"a": 1}, TypeError, "texts is of type dict")])
 def test_bad_texts(picture, monkeypatch, texts, error, message):
     monkeypatch.setattr(clip, "checkpoint_folder", lambda *_: 1 / 0)  # before any model is loaded
     monkeypatch.setattr(text_encoder, "checkpoint_folder", lambda *_: 1 / 0)
@@ -196,7 +197,7 @@ def test_bad_texts(picture, monkeypatch, texts, error, message):
 
 
 def test_blank_texts(picture):
-    with pytest.raises(ValueError, match="without words"): clip.match_texts(picture, ["a star", " \n"])
+    with pytest.raises(ValueError, match="empty text at position 1"): clip.match_texts(picture, ["a star", " \n"])
     assert torch.equal(text_encoder.encode_text("   "), text_encoder.encode_text("")), "a start and an end"
 
 
@@ -218,22 +219,35 @@ def test_pictures_of_any_form(picture, tmp_path):
     for form in (np.array(picture), tmp_path / "p.png", str(tmp_path / "p.png"), (tmp_path / "p.png").read_bytes()):
         assert clip.match_texts(form, ["a red star", "a blue ring"]).equals(wanted)
     one_pixel = clip.match_texts(Image.new("RGB", (1, 1), "red"), ["a red star", "a blue ring"])
-    assert one_pixel["probability"].sum() == pytest.approx(1), "it is enlarged like any other"
+    assert one_pixel["score"].sum() == pytest.approx(1), "it is enlarged like any other"
     with pytest.raises(ValueError, match="there is no file"): clip.match_texts("dog.jpg", "a dog")
     with pytest.raises(TypeError, match="image is of type"): clip.match_texts(None, "a dog")
 
 
+def test_many_pictures_and_many_texts(picture):
+    "A column more for each list, and the same scores as one by one."
+    pictures, texts = [picture, make_scene(1, "test").image()], ["a red star", "a blue ring"]
+    matched = clip.match_texts(pictures, texts)
+    assert list(matched.columns) == ["image", "text", "score"] and matched["image"].tolist() == [0, 0, 1, 1]
+    for i, one in enumerate(pictures):
+        assert matched[matched["image"] == i]["score"].tolist() == pytest.approx(clip.match_texts(one, texts)["score"].tolist(), abs=1e-5)
+    found = clip.find_images(pictures, texts, top_k=2.0)
+    assert list(found.columns) == ["text", "image", "score"] and len(found) == 4
+    assert found[found["text"] == texts[1]]["image"].tolist() == clip.find_images(pictures, texts[1])["image"].tolist()
+
+
 def test_the_same_text_twice(picture):
     found = clip.match_texts(picture, ["a red star", "a blue ring", "a red star"])
-    assert found["text"].tolist() == ["a red star", "a blue ring", "a red star"] and found["probability"][0] == found["probability"][2]
+    assert found["text"].tolist() == ["a red star", "a blue ring", "a red star"] and found["score"][0] == found["score"][2]
 
 
 def test_what_else_is_refused(picture):
-    with pytest.raises(ValueError, match="images is an empty list"): clip.find_images("a star", [])
-    with pytest.raises(TypeError, match="text is of type list"): clip.find_images(["a star"], [picture])
-    with pytest.raises(ValueError, match="top_k is 0"): clip.find_images("a star", [picture], 0)
+    with pytest.raises(ValueError, match="images is an empty list"): clip.find_images([], "a star")
+    with pytest.raises(TypeError, match="texts is of type int"): clip.find_images([picture], 3)
+    with pytest.raises(ValueError, match="top_k is 0"): clip.find_images([picture], "a star", 0)
+    with pytest.raises(TypeError, match="top_k is of type str"): clip.find_images([picture], "a star", "3")
     with pytest.raises(ValueError, match="system is 'vit'"): clip.zero_shot_classifier(system="vit")
-    with pytest.raises(ValueError, match="layer is 3; accepted are whole numbers from -3 to 2"): text_encoder.encode_text("a", 3)
+    with pytest.raises(ValueError, match="layer is 3; accepted is a whole number from -3 to 2"): text_encoder.encode_text("a", layer=3)
     with pytest.raises(ValueError, match="size is 'huge'"): clip_recipe.clip_config("huge")
     with pytest.raises(ValueError, match="language is 'fr'"): altclip_recipe.translate("a red star", "fr")
     with pytest.raises(ValueError, match="text has dog"): altclip_recipe.translate("a red dog", "ja")
@@ -241,11 +255,11 @@ def test_what_else_is_refused(picture):
 
 def test_search_and_pipeline_agree():
     scenes = [make_scene(i, "test", "several") for i in range(20)]
-    found = clip.find_images(caption(scenes[7]), [s.image() for s in scenes], 3)
-    assert len(found) == 3 and found["similarity"].is_monotonic_decreasing and 7 in set(found["image"])
+    found = clip.find_images([s.image() for s in scenes], caption(scenes[7]), 3)
+    assert len(found) == 3 and found["score"].is_monotonic_decreasing and 7 in set(found["image"])
     answer = clip.zero_shot_classifier()(scenes[0].image(), candidate_labels=["a red star", "a blue ring"], hypothesis_template="{}")
     table = clip.match_texts(scenes[0].image(), ["a red star", "a blue ring"])
-    assert {a["label"]: a["score"] for a in answer} == pytest.approx(dict(zip(table["text"], table["probability"])))
+    assert {a["label"]: a["score"] for a in answer} == pytest.approx(dict(zip(table["text"], table["score"])))
 
 
 def test_the_checkpoints_load_as_any_other():

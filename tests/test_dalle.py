@@ -146,7 +146,7 @@ def test_the_vae_is_stored_and_loaded(tmp_path):
     ({"caption": "a red [MASK]"}, ValueError, "caption has"), ({"caption": "a red star!"}, ValueError, "caption has"),
     ({"caption": ["a red star"]}, TypeError, "caption is of type list"),
     ({"caption": "a red star and " * 5 + "a red star"}, ValueError, "accepted are 14 or fewer"),
-    ({"n": 0}, ValueError, "n is 0"), ({"n": 2.0}, ValueError, "n is 2.0"), ({"n": True}, ValueError, "n is True"),
+    ({"n": 0}, ValueError, "n is 0"), ({"n": 2.5}, ValueError, "n is 2.5"), ({"n": True}, TypeError, "n is of type bool"),
     ({"n": 8, "candidates": 4}, ValueError, "candidates is 4; accepted is a whole number from 8"),
     ({"temperature": 0}, ValueError, "temperature is 0"),
 ])

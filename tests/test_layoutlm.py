@@ -90,31 +90,34 @@ GOOD = {"words": ["Total", "9.00"], "boxes": [(0, 0, 100, 20), (200, 0, 300, 20)
 ])
 def test_bad_words_and_boxes(changed, error, words, monkeypatch):
     monkeypatch.setattr(layoutlm, "checkpoint_folder", lambda *a: pytest.fail("a model was asked for"))
-    with pytest.raises(error, match=words): layoutlm.read_document(None, **GOOD | changed)
-    with pytest.raises(error, match=words): layoutlm.ask_document("what is the total?", **GOOD | changed)
+    with pytest.raises(error, match=words): layoutlm.read_document(GOOD | changed)
+    with pytest.raises(error, match=words): layoutlm.ask_document(GOOD | changed, "what is the total?")
 
 
 def test_bad_questions_and_pictures(monkeypatch):
     monkeypatch.setattr(layoutlm, "checkpoint_folder", lambda *a: pytest.fail("a model was asked for"))
-    with pytest.raises(ValueError, match="question is empty"): layoutlm.ask_document(" ", **GOOD)
-    with pytest.raises(TypeError, match="question is of type"): layoutlm.ask_document(None, **GOOD)
-    with pytest.raises(ValueError, match="no file"): layoutlm.read_document("missing.png", **GOOD)
+    with pytest.raises(ValueError, match="questions is empty"): layoutlm.ask_document(GOOD, " ")
+    with pytest.raises(TypeError, match="questions is of type"): layoutlm.ask_document(GOOD, None)
+    with pytest.raises(TypeError, match="document is of type str and has no words"): layoutlm.read_document("missing.png")
+    with pytest.raises(ValueError, match="document is an empty list"): layoutlm.read_document([])
     with pytest.raises(ValueError, match="index is -1"): receipts.make_document(-1)
     with pytest.raises(ValueError, match="size is 'huge'"): layoutlm_recipe.layoutlm_config("huge")
 
 
 def test_read_and_asked():
     document = receipts.make_document(3, "test")
-    fields = layoutlm.read_document(document.image(), np.array(document.words), np.array(document.boxes))
+    fields = layoutlm.read_document({"words": np.array(document.words), "boxes": np.array(document.boxes)})
     assert dict(zip(fields["field"], fields["text"])) == document.fields()
     page = layoutlm.draw_fields(document.image(), fields)
     assert page.size == receipts.PAGE and page.getcolors(1 << 20) != document.image().getcolors(1 << 20)
-    found = layoutlm.ask_document("how much is the tax?", document.words, document.boxes, top_k=2)
-    assert list(found.columns) == ["answer", "probability", "start", "end"] and len(found) == 2
+    found = layoutlm.ask_document(document, "how much is the tax?", top_k=2)
+    assert list(found.columns) == ["question", "answer", "start", "end", "score"] and len(found) == 2
     assert found["answer"][0] == document.fields()["tax"]
-    assert layoutlm.read_document(None, ["hello"], [(0, 0, 10, 10)]).columns.tolist() == ["field", "text", "probability", "box"]
+    assert layoutlm.read_document({"words": ["hello"], "boxes": [(0, 0, 10, 10)]}).columns.tolist() == ["field", "text", "box", "score"]
+    both = layoutlm.ask_document([document, receipts.make_document(4, "test")], ["what is the total?", "how much is the tax?"])
+    assert list(both.columns)[:2] == ["document", "question"] and both["document"].tolist() == [0, 0, 1, 1]
 
 
 def test_long_documents_are_cut_and_not_refused():
     words = ["apples"] * 400
-    assert len(layoutlm.read_document(None, words, [(i, 0, i + 1, 10) for i in range(400)]).columns) == 4
+    assert len(layoutlm.read_document({"words": words, "boxes": [(i, 0, i + 1, 10) for i in range(400)]}).columns) == 4

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import warnings
 
 import nbformat
@@ -63,12 +64,28 @@ def test_the_package_is_what_the_notebooks_export(tmp_path):
     assert [n for n in ours if ours[n] != theirs[n]] == [], "run make export"
 
 
+def is_import(node):
+    "Imports, and those that only type checkers see."
+    return isinstance(node, (ast.Import, ast.ImportFrom)) or isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
 def test_imports_stand_in_cells_of_their_own(notebook):
-    "A cell that mixes imports with other code is executed when the site is rendered. Functions may import what they need."
+    """A cell that holds an import, at the top or in a function, is executed when the site is rendered; only what is exported can
+    be, since it needs nothing that other cells have computed."""
     for cell in code_cells(notebook[1]):
-        if "get_ipython" in cell.source: continue
-        kinds = {isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.parse(body(cell)).body}
-        assert kinds != {True, False}, cell.source[:200]
+        if "run_line_magic" in cell.source: continue
+        tree = ast.parse(body(cell))
+        assert {is_import(n) for n in tree.body} != {True, False}, cell.source[:200]
+        if not any(d.startswith("export") for d in stamp.directives(cell.source)) and not all(map(is_import, tree.body)):
+            assert not any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(tree)), cell.source[:200]
+
+
+def test_the_filter_for_the_site(notebook):
+    "nbdev_filter, which Quarto runs on every page, without Quarto. It executes imports and exported cells."
+    run = subprocess.run([sys.executable, "-c", "from nbdev.cli import nbdev_filter; nbdev_filter()"], input=notebook[0].read_text(), cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-1500:]
+    shown = nbformat.reads(run.stdout, 4)
+    assert len(shown.cells) >= len([c for c in notebook[1].cells if c.cell_type == "markdown"]) and "#| export" not in run.stdout
 
 
 def test_front_matter(notebook):
@@ -121,8 +138,8 @@ def test_exercises(path, labels, name, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for cell in code_cells(nb):
-            tree = ast.parse(body(cell)) if "get_ipython" not in cell.source else ast.Module([], [])
-            if tree.body and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in tree.body): exec(body(cell), space)
+            tree = ast.parse(body(cell)) if "run_line_magic" not in cell.source else ast.Module([], [])
+            if tree.body and all(map(is_import, tree.body)): exec(body(cell), space)
         for module in (d.split()[1] for c in code_cells(nb) for d in stamp.directives(c.source) if d.startswith("default_exp")):
             exec(f"from beyondtext.{module} import *", space)
         for kind in ("exercise", "check", "solution"): exec(body(labels[f"{kind}-{name}"]), space)
@@ -150,7 +167,7 @@ def test_nothing_is_imported_in_vain():
 def test_a_broken_notebook_would_be_noticed(tmp_path):
     "The checks above can fail: an edited cell, a dead link and a mixed cell are each found."
     path = tmp_path / "x.ipynb"
-    nb = nbformat.read(ROOT / "nbs" / "world.ipynb", 4)
+    nb = nbformat.read(ROOT / "nbs" / "world" / "scenes.ipynb", 4)
     code_cells(nb)[5].source += "\n# edited"
     nbformat.write(nb, path)
     assert "its code changed" in stamp.stale(path)

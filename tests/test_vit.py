@@ -103,8 +103,10 @@ def test_bad_pictures_are_refused_before_any_model_is_loaded(image, error, messa
 
 
 def test_bad_settings(scene):
-    for top_k in (0, -1, 1.5, "2"):
-        with pytest.raises(ValueError, match="top_k is"): classify_image(scene.image(), top_k=top_k)
+    for top_k, error in ((0, ValueError), (-1, ValueError), (1.5, ValueError), (float("nan"), ValueError), ("2", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="top_k is"): classify_image(scene.image(), top_k=top_k)
+    for device, error in (("gpu", ValueError), (1.5, TypeError), ("mps" if not torch.backends.mps.is_available() else "cuda", ValueError)):
+        with pytest.raises(error, match="device is"): classify_image(scene.image(), device=device)
     with pytest.raises(ValueError, match="checkpoint is 'nowhere'"): classify_image(scene.image(), checkpoint="nowhere")
     with pytest.raises(ValueError, match="size is 'huge'; accepted are toy, small, base"): vit_config("huge")
     with pytest.raises(ValueError, match="images are 30 x 32 pixels"): patchify(torch.zeros(1, 3, 30, 32), 8)

@@ -1,4 +1,5 @@
 "The workflows are valid, and test what they say."
+import re
 import subprocess
 
 import pytest
@@ -27,12 +28,29 @@ def test_a_broken_workflow_would_be_noticed(tmp_path):
 def test_what_they_run():
     files = {p.stem: yaml.safe_load(p.read_text()) for p in WORKFLOWS}
     assert set(files) == {"test", "gpu", "site", "release"}
-    assert files["test"]["jobs"]["locked"]["strategy"]["matrix"]["python"] == ["3.10", "3.11", "3.12", "3.13"]
+    assert files["test"]["jobs"]["locked"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
     assert "--hub --gpu" in str(files["gpu"]["jobs"]) and "vars.GPU_RUNNER" in str(files["gpu"]["jobs"])
+    assert files["release"]["jobs"]["build"]["needs"] == "test" and "make test" in str(files["release"]["jobs"]["test"])
+    assert "lowest-direct" in str(files["test"]["jobs"]["lowest"]) and files["test"]["jobs"]["elsewhere"]["strategy"]["matrix"]["system"] == ["macos-latest", "windows-latest"]
+    assert "~/.cache/beyondtext" in str(files["test"]["jobs"]["locked"])
     assert "password" not in str(files["release"]) and files["release"]["jobs"]["publish"]["permissions"] == {"id-token": "write"}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
+def test_actions_are_pinned(path):
+    "By commit, since a tag can be moved; the tag stands behind it for the reader."
+    used = re.findall(r"uses: (.*)", path.read_text())
+    assert used and all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}  # v[\d.]+", u) for u in used), used
+
+
+def test_files_that_the_workflows_name_exist():
+    for path in WORKFLOWS:
+        for name in re.findall(r"tests/\w+\.py", path.read_text()): assert (ROOT / name).is_file(), name
 
 
 def test_the_makefile_knows_its_targets():
     for target in ("course", "test", "lab", "site", "export", "save"):
         assert subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True).returncode == 0, target
     assert "make test" in (ROOT / ".ci" / "run").read_text()
+    shown = subprocess.run(["make", "-n", "-B", "course"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert ".[course]" in shown and ".[dev]" not in shown

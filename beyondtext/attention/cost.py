@@ -8,6 +8,10 @@ __all__ = ['peak_memory', 'merge', 'softmax_with_log', 'attention_function', 'ch
 import functools
 import math
 import numbers
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/attention/cost.ipynb #a4e58c7c
 def peak_memory(
@@ -235,14 +239,14 @@ def key_padding(
 
 # %% ../../nbs/attention/cost.ipynb #5fc42e9d
 def memory_efficient_attention(
-    q,  # (..., n, d), usually (batch, heads, n, d)
-    k,  # (..., m, d)
-    v,  # (..., m, e)
+    q: "torch.Tensor",  # (..., n, d), usually (batch, heads, n, d)
+    k: "torch.Tensor",  # (..., m, d)
+    v: "torch.Tensor",  # (..., m, e)
     *,
     causal: bool = False,  # query i sees keys 0 to i, as in PyTorch's is_causal
-    mask=None,  # expands to (..., n, m): True may attend, or numbers to be added to the scores; no gradient flows to it
+    mask: "torch.Tensor | None" = None,  # expands to (..., n, m): True may attend, or numbers to be added to the scores; no gradient flows to it
     chunk: int | tuple[int, int] = (256, 512),  # queries and keys of a tile; one number for both
-):  # (..., n, e), of q's type
+) -> "torch.Tensor":  # (..., n, e), of q's type
     """Exact softmax attention that stores one tile of scores at a time, forward and backward (Rabe and Staats 2021; Dao et al. 2022).
     Extra memory: batch x heads x chunk x chunk. A query that may attend to nothing gets zeros. Types of 16 bits are computed in 32.
     Raises TypeError or ValueError for tensors that don't fit together and for a chunk below 1."""

@@ -6,9 +6,14 @@ __all__ = ['lsh_buckets', 'bucket_sizes', 'lsh_attention']
 # %% ../../nbs/attention/hashing.ipynb #c4a9d8f4
 import functools
 import math
+from typing import TYPE_CHECKING
+
 from .cost import check_numbers, check_qkv, key_padding
 from .plans import Group, Piece, Plan
 from .sparse import Task, attend_by_plan, task_keys, task_queries
+
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/attention/hashing.ipynb #aeb8181b
 def lsh_buckets(
@@ -94,16 +99,16 @@ def _attend_sorted(q, v, position, n: int, chunk: int, causal: bool, alone: bool
 
 # %% ../../nbs/attention/hashing.ipynb #30b77b9b
 def lsh_attention(
-    qk,  # (..., n, d): the queries, and made unit vectors the keys too
-    v,  # (..., n, e)
+    qk: "torch.Tensor",  # (..., n, d): the queries, and made unit vectors the keys too
+    v: "torch.Tensor",  # (..., n, e)
     *,
     chunk: int = 64,  # sorted by bucket, a query sees its own chunk and the one before it
     rounds: int = 1,  # of hashing
-    buckets=None,  # an even number, or a tuple of them to be multiplied; 2 n / chunk, if not given; or a tensor (b, rounds, n)
+    buckets: "int | tuple[int, ...] | torch.Tensor | None" = None,  # an even number, or a tuple of them to be multiplied; 2 n / chunk, if not given; or a tensor (b, rounds, n)
     causal: bool = False,
-    attention_mask=None,  # (batch, n) or (n,): other than zero for tokens, zero for padding
+    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): other than zero for tokens, zero for padding
     seed: int = 0,
-):  # (..., n, e), of qk's type
+) -> "torch.Tensor":  # (..., n, e), of qk's type
     """Reformer's attention: queries and keys are one, and similar ones are sorted next to each other (Kitaev et al. 2020).
     A position attends to itself only where nothing else is left. Rounds are weighted by their softmax denominators.
     Raises TypeError or ValueError for tensors that don't fit together and numbers out of range."""

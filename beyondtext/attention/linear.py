@@ -5,7 +5,13 @@ __all__ = ['elu_features', 'linear_step', 'linear_attention', 'favor_projection'
 
 # %% ../../nbs/attention/linear.ipynb #48833424
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from .cost import check_numbers, check_qkv, key_padding
+
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/attention/linear.ipynb #1e7b7ad9
 def elu_features(
@@ -103,15 +109,15 @@ def _causal(q, k, v, tokens, feature_map, chunk: int):
 
 # %% ../../nbs/attention/linear.ipynb #1860b6ca
 def linear_attention(
-    q,  # (..., n, d)
-    k,  # (..., m, d)
-    v,  # (..., m, e)
+    q: "torch.Tensor",  # (..., n, d)
+    k: "torch.Tensor",  # (..., m, d)
+    v: "torch.Tensor",  # (..., m, e)
     *,
     causal: bool = False,  # query i sees keys 0 to i
-    feature_map=elu_features,  # (..., d) -> (..., f), at least zero; `Favor(d)` approximates softmax
-    attention_mask=None,  # (batch, m) or (m,): other than zero for tokens, zero for padding
+    feature_map: Callable = elu_features,  # (..., d) -> (..., f), at least zero; `Favor(d)` approximates softmax
+    attention_mask: "torch.Tensor | None" = None,  # (batch, m) or (m,): other than zero for tokens, zero for padding
     chunk: int | None = None,  # tokens at a time: 64 if causal, else 512
-):  # (..., n, e), of q's type
+) -> "torch.Tensor":  # (..., n, e), of q's type
     """Attention whose weights are proportional to feature_map(q) @ feature_map(k): linear in time, and nothing of size n x m
     (Katharopoulos et al. 2020). A query without a key gets zeros. Types of 16 bits are computed in 32.
     Raises TypeError or ValueError for tensors that don't fit together."""

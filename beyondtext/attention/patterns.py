@@ -9,7 +9,9 @@ import functools
 import operator
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+
 import numpy as np
+
 from .cost import check_numbers
 
 # %% ../../nbs/attention/patterns.ipynb #29b6e8d0

@@ -6,7 +6,9 @@ __all__ = ['Piece', 'Group', 'Plan', 'make_plan', 'density']
 # %% ../../nbs/attention/plans.ipynb #4a36ff53
 import functools
 from dataclasses import dataclass, replace
+
 import numpy as np
+
 from .cost import check_numbers
 from .patterns import Either, Pattern
 

@@ -8,9 +8,15 @@ __all__ = ['dense_attention', 'Task', 'task_queries', 'task_keys', 'attend_by_pl
 import functools
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
 from .cost import attention_function, check_qkv, key_padding, merge, softmax_with_log
 from .patterns import Band, Causal, Dilated, Global, Pattern, RandomBlocks, plot_pattern
 from .plans import Group, Piece, Plan, make_plan
+from ..core import require
+
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/attention/sparse.ipynb #8d3892c4
 def dense_attention(q, k, v, mask):
@@ -176,15 +182,15 @@ def _flex(q, k, v, function, tokens):
 
 # %% ../../nbs/attention/sparse.ipynb #ab3e4a9a
 def sparse_attention(
-    q,  # (..., n, d), usually (batch, heads, n, d)
-    k,  # (..., n, d)
-    v,  # (..., n, e)
+    q: "torch.Tensor",  # (..., n, d), usually (batch, heads, n, d)
+    k: "torch.Tensor",  # (..., n, d)
+    v: "torch.Tensor",  # (..., n, e)
     pattern: Pattern,
     *,
-    attention_mask=None,  # (batch, n) or (n,): other than zero for tokens, zero for padding, which no query attends to
+    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): other than zero for tokens, zero for padding, which no query attends to
     backend: str = "tiles",  # "tiles", "dense" (the whole matrix: for tests) or "flex" (compiled, for accelerators)
     block: int | None = None,  # queries that are treated together: see `make_plan`
-):  # (..., n, e), of q's type
+) -> "torch.Tensor":  # (..., n, e), of q's type
     """Exact softmax attention over the pairs that a pattern allows, at a cost that is proportional to their number, forward
     and backward. A query without a key gets zeros. Types of 16 bits are computed in 32.
     Raises TypeError or ValueError for tensors that don't fit together or don't fit the pattern."""
@@ -243,7 +249,7 @@ def plot_mixture(
 # %% ../../nbs/attention/sparse.ipynb #f891a008
 def explore_patterns():  # a widget: sliders for the arguments of `plot_mixture`, and its figure
     "An instrument for `plot_mixture`. Where widgets can't live, its picture shows."
-    import ipywidgets as widgets
+    widgets = require("ipywidgets", "widgets")
     from beyondtext.figures import with_picture
 
     wide = {

@@ -5,8 +5,11 @@ __all__ = ['Completions', 'complete_image']
 
 # %% ../../nbs/beyond/igpt.ipynb #55d1a2d0
 import functools
+from pathlib import Path
+from typing import Any
+
 from ..figures import show_images
-from ..reading import read_image
+from ..reading import check_device, check_positive, check_whole, read_image
 from ..recipes.igpt import complete_colours, to_pictures
 from ..toys.hub import checkpoint_folder
 
@@ -24,27 +27,26 @@ class Completions(list):
         return buffer.getvalue()
 
 @functools.lru_cache(maxsize=2)
-def _completer(folder: str):
+def _completer(folder: str, device: str | None):
     from transformers import ImageGPTForCausalImageModeling, ImageGPTImageProcessorPil
 
     model = ImageGPTForCausalImageModeling.from_pretrained(folder, use_safetensors=True)
-    return model.eval(), ImageGPTImageProcessorPil.from_pretrained(folder)
+    return model.eval().to(device or "cpu"), ImageGPTImageProcessorPil.from_pretrained(folder)
 
 # %% ../../nbs/beyond/igpt.ipynb #1a665ddf
 def complete_image(
-    top_half,  # the upper half of a square picture, in any form that `read_image` takes
+    top_half: Any,  # the upper half of a square picture, in any form that `read_image` takes
     n: int = 4,  # how many completions
+    *,
     temperature: float = 0.5,  # above zero; the lower, the more alike the completions
     seed: int = 0,  # other seeds give other completions
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> Completions:  # n square Pillow images, as small as the model's: 12 x 12 pixels for the toy
     """Complete half a picture. Raises ValueError or TypeError for what is no picture or not twice as wide
     as high, before any model is loaded."""
-    if type(n) is not int or n < 1:
-        raise ValueError(f"n is {n!r}; accepted is a whole number from 1")
-    if not isinstance(temperature, (int, float)) or not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature is {temperature!r}; accepted is a number above zero")
-    image = read_image(top_half)
+    n, seed, device = check_whole("n", n), check_whole("seed", seed, 0), check_device(device)
+    temperature, image = check_positive("temperature", temperature), read_image(top_half)
     if image.width != 2 * image.height:
         raise ValueError(
             f"top_half is {image.width} x {image.height} pixels; accepted is the upper half of a square picture, twice as wide as high"
@@ -52,10 +54,10 @@ def complete_image(
     import numpy as np
     from PIL import Image
 
-    model, processor = _completer(str(checkpoint_folder("igpt", checkpoint)))
+    model, processor = _completer(str(checkpoint_folder("igpt", checkpoint)), device)
     side = processor.size["height"]
     small = image.resize((side, side // 2), Image.Resampling.BILINEAR)
     first = processor(small, do_resize=False, return_tensors="pt")["input_ids"].expand(n, -1)
     palette = (np.asarray(processor.clusters) + 1) * 127.5
-    drawn = to_pictures(complete_colours(model, first, temperature, seed), palette, side)
+    drawn = to_pictures(complete_colours(model, first.to(model.device), temperature, seed).cpu(), palette, side)
     return Completions(Image.fromarray(picture) for picture in drawn)

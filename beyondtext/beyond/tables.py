@@ -5,9 +5,16 @@ __all__ = ['BOOK_QUESTIONS', 'ROW_LIMIT', 'COLUMN_LIMIT', 'book_table', 'answer_
 
 # %% ../../nbs/beyond/tables.ipynb #7715b997
 import functools
-from ..reading import read_table
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from ..reading import check_device, check_whole, read_table, read_texts
 from ..toys.hub import checkpoint_folder
 from ..world.tables import AGGREGATORS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% ../../nbs/beyond/tables.ipynb #6e9624c1
 def book_table():  # a DataFrame
@@ -36,28 +43,6 @@ BOOK_QUESTIONS = (
 # %% ../../nbs/beyond/tables.ipynb #fbafb647
 ROW_LIMIT, COLUMN_LIMIT = 63, 31  # of the toy and of the published model
 
-# %% ../../nbs/beyond/tables.ipynb #f60504e3
-def _read_queries(queries) -> list[str]:
-    asked = (
-        [queries]
-        if isinstance(queries, str)
-        else list(queries)
-        if isinstance(queries, (list, tuple))
-        else None
-    )
-    if asked is None:
-        raise TypeError(
-            f"queries is of type {type(queries).__name__}; accepted are a question or a list of questions"
-        )
-    if not asked:
-        raise ValueError("queries is an empty list; accepted are one question or more")
-    for i, question in enumerate(asked):
-        if not isinstance(question, str):
-            raise TypeError(f"queries has a {type(question).__name__} at position {i}; accepted are texts")
-        if not question.strip():
-            raise ValueError(f"queries has an empty question at position {i}; accepted are texts")
-    return asked
-
 # %% ../../nbs/beyond/tables.ipynb #4eb3bd5b
 def _number(text: str) -> float | None:
     try:
@@ -84,9 +69,9 @@ def answer_value(
 
 # %% ../../nbs/beyond/tables.ipynb #291c1491
 def table_qa(
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
-    **settings,  # more arguments of the pipeline, such as device
-):  # a table-question-answering pipeline
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    **settings: Any,  # more arguments of the pipeline, such as device
+):  # the pipeline for table question answering
     """The table-question-answering pipeline of transformers with a TAPAS. Raises ValueError or
     CheckpointError if there is no such checkpoint."""
     folder = str(checkpoint_folder("tables", checkpoint))
@@ -98,8 +83,8 @@ def table_qa(
     )
 
 @functools.lru_cache(maxsize=2)
-def _table_qa(folder: str):
-    return table_qa(folder)
+def _table_qa(folder: str, device: str | None):
+    return table_qa(folder, device=device)
 
 # %% ../../nbs/beyond/tables.ipynb #89d1a3d3
 def _answer(pipe, table, question: str, chunk: int) -> tuple[list[tuple[int, int]], str]:
@@ -122,36 +107,32 @@ def _answer(pipe, table, question: str, chunk: int) -> tuple[list[tuple[int, int
 
 # %% ../../nbs/beyond/tables.ipynb #377a31b2
 def ask_table(
-    table,  # a DataFrame with any index and types, a dict of columns, or the path of a CSV file
-    queries,  # a question, or a list of them
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    table: Any,  # a DataFrame with any index and types, a dict of columns, or the path of a CSV file
+    questions: str | Sequence[str],  # a question, or a list of them
+    *,
     chunked: int | None = None,  # ask about so many rows at a time
-):  # a DataFrame with the columns question, cells, aggregator and value, one row a question
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
+) -> "pd.DataFrame":  # question, cells, aggregator and value, one row a question
     """Ask a table. Raises ValueError or TypeError for what is no table and no question, and for more rows
     than the model can tell apart, before any model is loaded."""
     import pandas as pd
 
-    frame, asked = read_table(table), _read_queries(queries)
-    if chunked is not None and not (type(chunked) is int and 1 <= chunked <= ROW_LIMIT):
-        raise ValueError(f"chunked is {chunked!r}; accepted is a whole number from 1 to {ROW_LIMIT}")
+    frame, asked = read_table(table), read_texts(questions, "questions", blank=False)
+    chunked = None if chunked is None else check_whole("chunked", chunked, 1, ROW_LIMIT)
+    device = check_device(device)
     if len(frame) > ROW_LIMIT and chunked is None:
         raise ValueError(
             f"table has {len(frame):,} rows; accepted are up to {ROW_LIMIT}, or any number with chunked=7, which asks about 7 at a time"
         )
     if len(frame.columns) > COLUMN_LIMIT:
         raise ValueError(f"table has {len(frame.columns)} columns; accepted are up to {COLUMN_LIMIT}")
-    pipe, rows = _table_qa(str(checkpoint_folder("tables", checkpoint))), []
+    pipe, rows = _table_qa(str(checkpoint_folder("tables", checkpoint)), device), []
     for question in asked:
         places, operator = _answer(pipe, frame, question, chunked or ROW_LIMIT)
         cells = [frame.iat[place] for place in places]
-        rows.append(
-            {
-                "question": question,
-                "cells": cells,
-                "aggregator": operator,
-                "value": answer_value(cells, operator),
-            }
-        )
+        value = answer_value(cells, operator)
+        rows.append({"question": question, "cells": cells, "aggregator": operator, "value": value})
     return pd.DataFrame(rows, dtype=object)
 
 # %% ../../nbs/beyond/tables.ipynb #e8d2bfba
@@ -163,13 +144,13 @@ def plot_answer(
     "Draw a table with the cells that answer a question, and what they come to. Raises what `ask_table` raises."
     import matplotlib.pyplot as plt
 
-    frame, (question,) = read_table(table), _read_queries(question)
+    frame, (question,) = read_table(table), read_texts(question, "question", blank=False)
     if len(frame) > ROW_LIMIT or len(frame.columns) > COLUMN_LIMIT:
         raise ValueError(
             f"table has {len(frame):,} rows and {len(frame.columns)} columns; accepted are up to {ROW_LIMIT} and {COLUMN_LIMIT}"
         )
     places, operator = _answer(
-        _table_qa(str(checkpoint_folder("tables", checkpoint))), frame, question, ROW_LIMIT
+        _table_qa(str(checkpoint_folder("tables", checkpoint)), None), frame, question, ROW_LIMIT
     )
     value = answer_value([frame.iat[place] for place in places], operator)
     fig, ax = plt.subplots(

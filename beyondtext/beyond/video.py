@@ -6,9 +6,14 @@ __all__ = ['read_frames', 'VideoClassifier', 'video_classifier', 'classify_video
 # %% ../../nbs/beyond/video.ipynb #f3ee1f51
 import functools
 from pathlib import Path
-from ..reading import read_image
+from typing import Any, TYPE_CHECKING
+
+from ..reading import answer_table, check_device, check_whole, read_image
 from ..recipes.video import film_logits
 from ..toys.hub import checkpoint_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% ../../nbs/beyond/video.ipynb #575631da
 _FILMS = "accepted are an array of shape (frames, h, w, 3) or (frames, 3, h, w), a list of pictures, an animated picture (GIF), and, where PyAV is installed, a file of video"
@@ -84,9 +89,8 @@ class VideoClassifier:
         import numpy as np
         import torch
 
-        for name, value in (("top_k", top_k), ("frame_sampling_rate", frame_sampling_rate)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} is {value!r}; accepted is a whole number from 1")
+        top_k = check_whole("top_k", top_k)
+        frame_sampling_rate = check_whole("frame_sampling_rate", frame_sampling_rate)
         pictures, wanted = read_frames(frames), self.model.config.num_frames
         last = min(len(pictures), (wanted - 1) * frame_sampling_rate + 1) - 1
         chosen = [pictures[i] for i in np.linspace(0, last, wanted).round().astype(int)]
@@ -98,11 +102,12 @@ class VideoClassifier:
 
 # %% ../../nbs/beyond/video.ipynb #2d3ea8bd
 def video_classifier(
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
-    device="cpu",
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> VideoClassifier:
     """A TimeSformer that classifies films. Raises ValueError or CheckpointError if there is no such
     checkpoint."""
+    device = check_device(device) or "cpu"
     folder = str(checkpoint_folder("video", checkpoint))
     from transformers import TimesformerForVideoClassification, VideoMAEImageProcessorPil
 
@@ -110,19 +115,20 @@ def video_classifier(
     return VideoClassifier(model.to(device), VideoMAEImageProcessorPil.from_pretrained(folder))
 
 @functools.lru_cache(maxsize=2)
-def _classifier(folder: str) -> VideoClassifier:
-    return video_classifier(folder)
+def _classifier(folder: str, device: str | None) -> VideoClassifier:
+    return video_classifier(folder, device)
 
 def classify_video(
-    frames,  # a film in any form that `read_frames` takes
+    frames: Any,  # a film in any form that `read_frames` takes
     top_k: int = 5,  # how many labels
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    *,
     frame_sampling_rate: int = 1,  # take every so many-th frame, from the start
-):  # a DataFrame with the columns label and score
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
+) -> "pd.DataFrame":  # label and score
     """Name what happens in a film, best first. Raises ValueError or TypeError for what is no film, before
     any model is loaded."""
-    pictures = read_frames(frames)
-    import pandas as pd
-
-    answer = _classifier(str(checkpoint_folder("video", checkpoint)))(pictures, top_k, frame_sampling_rate)
-    return pd.DataFrame(answer, columns=["label", "score"])
+    device, top_k = check_device(device), check_whole("top_k", top_k)
+    rate, pictures = check_whole("frame_sampling_rate", frame_sampling_rate), read_frames(frames)
+    answer = _classifier(str(checkpoint_folder("video", checkpoint)), device)(pictures, top_k, rate)
+    return answer_table(answer, "label score")

@@ -5,8 +5,14 @@ __all__ = ['patchify', 'image_classifier', 'classify_image']
 
 # %% ../../nbs/beyond/vit.ipynb #3a98eaa6
 import functools
-from ..reading import read_image
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from ..reading import answer_table, check_device, check_whole, read_images
 from ..toys.hub import checkpoint_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% ../../nbs/beyond/vit.ipynb #14924742
 def patchify(
@@ -24,9 +30,9 @@ def patchify(
 
 # %% ../../nbs/beyond/vit.ipynb #0d25372e
 def image_classifier(
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
-    **settings,  # more arguments of the pipeline, such as device
-):  # an image-classification pipeline
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    **settings: Any,  # more arguments of the pipeline, such as device
+):  # the pipeline for image classification
     """The image-classification pipeline of transformers with a ViT. Raises ValueError or
     CheckpointError if there is no such checkpoint."""
     folder = str(checkpoint_folder("vit", checkpoint))
@@ -41,29 +47,20 @@ def image_classifier(
     )
 
 @functools.lru_cache(maxsize=2)
-def _classifier(folder: str):
-    return image_classifier(folder)
+def _classifier(folder: str, device: str | None):
+    return image_classifier(folder, device=device)
 
 # %% ../../nbs/beyond/vit.ipynb #2028acf1
 def classify_image(
-    image,  # a picture in any form that `read_image` takes, or a list of them
+    images: Any,  # a picture in any form that `read_image` takes, or a list of them
     top_k: int = 5,  # how many labels
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
-):  # a DataFrame with the columns label and score; for a list also image, the position in it
-    """Name what a picture shows, best first. Raises ValueError or TypeError for what is no picture,
-    before any model is loaded."""
-    if not isinstance(top_k, int) or top_k < 1:
-        raise ValueError(f"top_k is {top_k!r}; accepted is a whole number from 1")
-    several = isinstance(image, (list, tuple)) or getattr(image, "ndim", 0) == 4
-    images = [read_image(i) for i in (image if several else [image])]
-    if not images:
-        raise ValueError("image is an empty list; accepted are one picture or more")
-    import pandas as pd
-
-    answers = _classifier(str(checkpoint_folder("vit", checkpoint)))(images, top_k=top_k)
-    rows = [
-        {"image": i, "label": a["label"], "score": a["score"]}
-        for i, answer in enumerate(answers)
-        for a in answer
-    ]
-    return pd.DataFrame(rows, columns=["image", "label", "score"] if several else ["label", "score"])
+    *,
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
+) -> "pd.DataFrame":  # label and score; of several pictures also image, the position in the list
+    """Name what pictures show, best first. Raises ValueError or TypeError for what is no picture, before any model is
+    loaded."""
+    top_k, device, (pictures, several) = check_whole("top_k", top_k), check_device(device), read_images(images)
+    answers = _classifier(str(checkpoint_folder("vit", checkpoint)), device)(pictures, top_k=top_k)
+    rows = ({"image": i} | answer for i, found in enumerate(answers) for answer in found)
+    return answer_table(rows, "image label score", image=several)

@@ -5,21 +5,27 @@ __all__ = ['zero_shot_classifier', 'match_texts', 'find_images']
 
 # %% ../../nbs/multimodal/clip.ipynb #9a142016
 import functools
-from ..reading import read_image, read_texts
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from ..reading import answer_table, check_choice, check_device, check_whole, read_images, read_texts
 from ..recipes.clip import embed_texts, unit_vectors
 from ..toys.hub import checkpoint_folder
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # %% ../../nbs/multimodal/clip.ipynb #f4900133
 def zero_shot_classifier(
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     system: str = "clip",  # or "altclip", for Chinese as well
-    **settings,  # more arguments of the pipeline, such as device
-):  # a zero-shot-image-classification pipeline
+    **settings: Any,  # more arguments of the pipeline, such as device
+):  # the pipeline for zero-shot image classification
     """The pipeline of transformers with a CLIP. It wants `candidate_labels` and puts each into
     `hypothesis_template`. Raises ValueError or CheckpointError if there is no such checkpoint."""
-    if system not in ("clip", "altclip"):
-        raise ValueError(f"system is {system!r}; accepted are 'clip' and 'altclip'")
-    folder = str(checkpoint_folder(system, checkpoint))
+    folder = str(checkpoint_folder(check_choice("system", system, ("clip", "altclip")), checkpoint))
     from transformers import AutoModel, AutoProcessor, pipeline
 
     processor = AutoProcessor.from_pretrained(folder)
@@ -28,60 +34,63 @@ def zero_shot_classifier(
     return pipeline("zero-shot-image-classification", model=model, **parts, **settings)
 
 @functools.lru_cache(maxsize=4)
-def _classifier(folder: str, system: str):
-    return zero_shot_classifier(folder, system)
+def _classifier(folder: str, system: str, device: str | None):
+    return zero_shot_classifier(folder, system, device=device)
+
+def _opened(system: str, checkpoint, device):
+    "The pipeline of a checkpoint, after the arguments were checked."
+    system, device = check_choice("system", system, ("clip", "altclip")), check_device(device)
+    return _classifier(str(checkpoint_folder(system, checkpoint)), system, device)
 
 # %% ../../nbs/multimodal/clip.ipynb #374f72eb
 def match_texts(
-    image,  # a picture in any form that `read_image` takes
-    texts,  # a text, or a list of them
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    images: Any,  # a picture in any form that `read_image` takes, or a list of them
+    texts: str | Sequence[str],  # a text, or a list of them
+    *,
     system: str = "clip",  # or "altclip"
-):  # a DataFrame: text, probability, in the order of `texts`
-    """Which text fits the picture? The probabilities are a softmax over the texts given. What is longer than 77 tokens
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
+) -> "pd.DataFrame":  # text and score, in the order of `texts`; of several pictures also image, the position in the list
+    """Which text fits the picture? The scores are probabilities: a softmax over the texts given. What is longer than 77 tokens
     is cut off, with a warning. Raises ValueError for an empty list, blank texts and pictures that can't be read, TypeError
     for what is no text or picture, before any model is loaded."""
-    texts, picture = read_texts(texts), read_image(image)
-    if not all(text.strip() for text in texts):
-        raise ValueError("texts has one without words; accepted are texts that say something")
-    import warnings
-
-    import pandas as pd
+    texts, (pictures, several) = read_texts(texts, blank=False), read_images(images)
     import torch
 
-    pipe = _classifier(str(checkpoint_folder(system, checkpoint)), system)
+    pipe = _opened(system, checkpoint, device)
     room = min(pipe.tokenizer.model_max_length, 512)  # some tokenizers name no limit
     for i, ids in enumerate(pipe.tokenizer(texts, verbose=False).input_ids):
         if len(ids) > room:
             warnings.warn(f"texts: number {i} has {len(ids)} tokens, of which {room} are read", stacklevel=2)
     inputs = pipe.tokenizer(texts, padding=True, truncation=True, max_length=room, return_tensors="pt")
-    inputs.update(pipe.image_processor([picture], return_tensors="pt"))
+    inputs.update(pipe.image_processor(pictures, return_tensors="pt"))
     with torch.inference_mode():
-        logits = pipe.model(**inputs.to(pipe.model.device)).logits_per_image[0]
-    return pd.DataFrame({"text": texts, "probability": logits.softmax(0).tolist()})
+        scores = pipe.model(**inputs.to(pipe.model.device)).logits_per_image.softmax(1).tolist()
+    rows = ({"image": i, "text": t, "score": s} for i, row in enumerate(scores) for t, s in zip(texts, row))
+    return answer_table(rows, "image text score", image=several)
 
 # %% ../../nbs/multimodal/clip.ipynb #f8f12a72
 def find_images(
-    text: str,
-    images,  # pictures in any form that `read_image` takes
+    images: Any,  # pictures in any form that `read_image` takes
+    texts: str | Sequence[str],  # a text, or a list of them
     top_k: int = 5,
-    checkpoint=None,
+    *,
     system: str = "clip",  # or "altclip"
-):  # a DataFrame: image (its place in the list) and similarity, the nearest first
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
+) -> "pd.DataFrame":  # image (its place in the list) and score (the cosine), the nearest first; of several texts also text
     """The pictures nearest to a text. Raises TypeError for what is no text, ValueError for an empty list and a `top_k`
     that is no whole number from 1."""
-    if not isinstance(top_k, int) or top_k < 1:
-        raise ValueError(f"top_k is {top_k!r}; accepted is a whole number from 1")
-    if not isinstance(text, str):
-        raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
-    images = [read_image(image) for image in images]
-    if not images:
-        raise ValueError("images is an empty list; accepted are one picture or more")
-    import pandas as pd
-
-    pipe = _classifier(str(checkpoint_folder(system, checkpoint)), system)
-    values = pipe.image_processor(images, return_tensors="pt").pixel_values.to(pipe.model.device)
+    texts_given, top_k = read_texts(texts), check_whole("top_k", top_k)
+    pictures, _ = read_images(images)
+    pipe = _opened(system, checkpoint, device)
+    values = pipe.image_processor(pictures, return_tensors="pt").pixel_values.to(pipe.model.device)
     image_vectors = unit_vectors(lambda x: pipe.model.get_image_features(pixel_values=x), values)
-    similarity = (image_vectors @ embed_texts(pipe.model, pipe.tokenizer, [text]).T)[:, 0]
-    found = similarity.topk(min(top_k, len(images)))
-    return pd.DataFrame({"image": found.indices.tolist(), "similarity": found.values.tolist()})
+    cosines = (embed_texts(pipe.model, pipe.tokenizer, texts_given) @ image_vectors.T).cpu()
+    found = cosines.topk(min(top_k, len(pictures)))
+    rows = (
+        {"text": text, "image": image, "score": score}
+        for text, places, scores in zip(texts_given, found.indices.tolist(), found.values.tolist())
+        for image, score in zip(places, scores)
+    )
+    return answer_table(rows, "text image score", text=not isinstance(texts, str))

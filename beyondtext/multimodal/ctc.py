@@ -7,6 +7,7 @@ __all__ = ['LetterModel', 'beam_search']
 import functools
 import math
 from collections import Counter
+
 from ..recipes.speech import LETTERS
 
 # %% ../../nbs/multimodal/ctc.ipynb #7110f479

@@ -5,6 +5,9 @@ __all__ = ['Drawings', 'draw']
 
 # %% ../../nbs/multimodal/dalle.ipynb #055172c3
 import functools
+from pathlib import Path
+
+from ..reading import check_device, check_positive, check_whole
 from ..recipes.dalle import TEXT, dalle_tokenizer, nearest_drawings, sample_codes
 from ..recipes.discrete_vae import DiscreteVAE
 from ..toys.cache import toy_folder
@@ -23,12 +26,11 @@ class Drawings(list):
         return strip._repr_png_()
 
 @functools.lru_cache(maxsize=2)
-def _artist(folder: str):
+def _artist(folder: str, device: str | None):
     from transformers import GPT2LMHeadModel
 
-    return GPT2LMHeadModel.from_pretrained(folder, use_safetensors=True).eval(), DiscreteVAE.from_pretrained(
-        folder
-    )
+    model = GPT2LMHeadModel.from_pretrained(folder, use_safetensors=True).eval().to(device or "cpu")
+    return model, DiscreteVAE.from_pretrained(folder)
 
 @functools.lru_cache(maxsize=2)
 def _critic(folder: str):
@@ -59,24 +61,23 @@ def _readable(text) -> str:
 def draw(
     caption: str,  # such as "a small red star and a large blue ring"
     n: int = 4,  # pictures
+    *,
     rerank: bool = True,  # let the toy CLIP choose them?
     candidates: int | None = None,  # how many it chooses from; None: 16, or n if that is more
     temperature: float = 0.7,
     seed: int | None = None,  # None: other pictures each time
-    checkpoint=None,  # "toy", or a folder; None: the default
+    checkpoint: str | Path | None = None,  # "toy", or a folder; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> Drawings:  # a list of Pillow images
     """Draw a caption, the best picture first if they are ranked. Raises TypeError for what is no text, ValueError for an empty or
     too long caption, one with a word that the toy never saw, and numbers out of range, before any model is loaded."""
-    text = _readable(caption)
-    candidates = max(16, n) if candidates is None else candidates
-    for name, value, low in (("n", n, 1), ("candidates", candidates, n)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise ValueError(f"{name} is {value!r}; accepted is a whole number from {low}")
-    if not temperature > 0:
-        raise ValueError(f"temperature is {temperature}; accepted is a number above zero")
+    text, n, device = _readable(caption), check_whole("n", n), check_device(device)
+    candidates = max(16, n) if candidates is None else check_whole("candidates", candidates, n)
+    seed = None if seed is None else check_whole("seed", seed, 0)
+    temperature = check_positive("temperature", temperature)
     from PIL import Image
 
-    model, vae = _artist(str(checkpoint_folder("dalle", checkpoint)))
+    model, vae = _artist(str(checkpoint_folder("dalle", checkpoint)), device)
     images = vae.decode(sample_codes(model, [text] * (candidates if rerank else n), temperature, seed))
     if rerank:
         images = images[

@@ -6,9 +6,15 @@ __all__ = ['stride_and_field', 'transcriber', 'transcribe', 'restore_punctuation
 # %% ../../nbs/multimodal/speech.ipynb #c5651117
 import functools
 from numbers import Number
-from ..reading import read_audio
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from ..reading import answer_table, check_device, check_positive, read_audio
 from ..recipes.punctuation import LONGEST_TEXT, MARKS, split_marks
 from ..toys.hub import checkpoint_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% ../../nbs/multimodal/speech.ipynb #88ae8b52
 def stride_and_field(
@@ -28,9 +34,9 @@ def stride_and_field(
 
 # %% ../../nbs/multimodal/speech.ipynb #5f1277f2
 def transcriber(
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
-    **settings,  # more arguments of the pipeline, such as device
-):  # an automatic-speech-recognition pipeline
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    **settings: Any,  # more arguments of the pipeline, such as device
+):  # the pipeline for automatic speech recognition
     """The speech recognition pipeline of transformers with a wav2vec 2.0. Raises ValueError or CheckpointError if
     there is no such checkpoint."""
     folder = str(checkpoint_folder("speech", checkpoint))
@@ -46,55 +52,55 @@ def transcriber(
     )
 
 @functools.lru_cache(maxsize=2)
-def _transcriber(folder: str):
-    return transcriber(folder)
+def _transcriber(folder: str, device: str | None):
+    return transcriber(folder, device=device)
 
 # %% ../../nbs/multimodal/speech.ipynb #ce1cd9ca
 _SHORTEST = 1600  # samples, a tenth of a second; no word is shorter
 
-def _transcribe_one(samples, checkpoint, chunk_seconds: float) -> list[tuple[str, float, float]]:
+def _transcribe_one(samples, checkpoint, device, chunk_seconds: float) -> list[tuple[str, float, float]]:
     "The words of a recording (n,) with the seconds in which they begin and end."
     if len(samples) < _SHORTEST or samples.std() < 1e-6:
         return []
     long = len(samples) > chunk_seconds * 16_000
     chunks = {"chunk_length_s": chunk_seconds, "stride_length_s": chunk_seconds / 6} if long else {}
-    pipe = _transcriber(str(checkpoint_folder("speech", checkpoint)))
+    pipe = _transcriber(str(checkpoint_folder("speech", checkpoint)), device)
     heard = pipe({"array": samples, "sampling_rate": 16_000}, return_timestamps="word", **chunks)
     return [(w["text"].strip(), *w["timestamp"]) for w in heard["chunks"] if w["text"].strip()]
 
 # %% ../../nbs/multimodal/speech.ipynb #3b4889bc
 def transcribe(
-    audio,  # whatever `read_audio` takes, or a list of recordings
+    audio: Any,  # whatever `read_audio` takes, or a list of recordings
     sampling_rate: int | None = None,  # samples a second of an array
+    *,
     words: bool = False,  # one row a word, with its time, instead of one row a recording
     punctuate: bool = False,  # add punctuation and capitals; the toy's, made for sentences of the toy world
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     chunk_seconds: float = 6,  # what is longer is cut into overlapping chunks
     max_seconds: float = 600,  # a longer recording is refused
-):  # a DataFrame: text and seconds; with words: word, start and end in seconds; of a list also recording, the position in it
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
+) -> "pd.DataFrame":  # text and seconds; with words: word, start and end in seconds; of several also recording, the position
     """Write down what is said. What is silent or shorter than a tenth of a second has an empty text.
     Raises ValueError or TypeError for what is no sound, before any model is loaded."""
     if words and punctuate:
         raise ValueError("punctuate is True, which is accepted only without words")
-    if not chunk_seconds >= 1:
+    if check_positive("chunk_seconds", chunk_seconds) < 1:
         raise ValueError(f"chunk_seconds is {chunk_seconds}; accepted is a number from 1")
     several = isinstance(audio, (list, tuple)) and not any(isinstance(a, Number) for a in audio[:1])
     if several and not audio:
         raise ValueError("audio is an empty list; accepted are one recording or more")
+    device = check_device(device)
     sounds = [read_audio(a, sampling_rate, max_seconds=max_seconds) for a in (audio if several else [audio])]
-    import pandas as pd
-
     rows = []
     for i, samples in enumerate(sounds):
-        found = _transcribe_one(samples, checkpoint, chunk_seconds)
+        found = _transcribe_one(samples, checkpoint, device, chunk_seconds)
         if words:
             rows += [{"recording": i, "word": word, "start": start, "end": end} for word, start, end in found]
         else:
             text = " ".join(word for word, _, _ in found)
             text = restore_punctuation(text) if punctuate and text else text
             rows.append({"recording": i, "text": text, "seconds": len(samples) / 16_000})
-    columns = ["recording", *(("word", "start", "end") if words else ("text", "seconds"))]
-    return pd.DataFrame(rows, columns=columns if several else columns[1:])
+    return answer_table(rows, f"recording {'word start end' if words else 'text seconds'}", recording=several)
 
 # %% ../../nbs/multimodal/speech.ipynb #dff28428
 @functools.lru_cache(maxsize=1)

@@ -5,8 +5,15 @@ __all__ = ['tokens_left_out', 'stable_diffusion_text_config', 'encode_text']
 
 # %% ../../nbs/multimodal/text_encoder.ipynb #f97c71bd
 import functools
-from ..reading import read_texts
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..reading import check_device, check_whole, read_texts
 from ..toys.hub import checkpoint_folder
+
+if TYPE_CHECKING:
+    import torch
 
 # %% ../../nbs/multimodal/text_encoder.ipynb #c6f2f9db
 def tokens_left_out(text: str, tokenizer) -> list[str]:
@@ -31,35 +38,35 @@ def stable_diffusion_text_config(**changes):  # a CLIPTextConfig
 
 # %% ../../nbs/multimodal/text_encoder.ipynb #784c5f71
 @functools.lru_cache(maxsize=2)
-def _text_encoder(folder: str):
+def _text_encoder(folder: str, device: str | None):
     from transformers import AutoModel, AutoTokenizer
 
     model = AutoModel.from_pretrained(folder, use_safetensors=True)  # a CLIP, or a text encoder alone
-    return getattr(model, "text_model", model).eval(), AutoTokenizer.from_pretrained(folder)
+    encoder = getattr(model, "text_model", model).eval().to(device or "cpu")
+    return encoder, AutoTokenizer.from_pretrained(folder)
 
 def encode_text(
-    texts,  # a text, or a list of them
+    texts: str | Sequence[str],  # a text, or a list of them
+    *,
     layer: int = -2,  # -1 is the last, -2 the last but one, as in Stable Diffusion 2
-    checkpoint=None,  # of CLIP: "toy", "hub", a folder, or owner/name on the hub; None: the default
-):  # tensor (texts, positions, width): with the toy and with CLIP, 77 positions
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
+) -> "torch.Tensor":  # (texts, positions, width): with the toy and with CLIP, 77 positions
     """What an image generator would get to see of each text: the vectors of all positions, padding included, after the
     final normalisation. A text that is only spaces has a start and an end. Warns of what is cut off. Raises ValueError
     for an empty list and a layer that isn't there, TypeError for what is no text."""
-    texts = read_texts(texts)
+    texts, device = read_texts(texts), check_device(device)
     import warnings
 
     import torch
 
-    model, tokenizer = _text_encoder(str(checkpoint_folder("clip", checkpoint)))
+    model, tokenizer = _text_encoder(str(checkpoint_folder("clip", checkpoint)), device)
     layers = model.config.num_hidden_layers
-    if not isinstance(layer, int) or not -layers - 1 <= layer <= layers:
-        raise ValueError(
-            f"layer is {layer!r}; accepted are whole numbers from {-layers - 1} to {layers} (0: the embeddings)"
-        )
+    layer = check_whole("layer", layer, -layers - 1, layers)  # 0: the embeddings
     for i, text in enumerate(texts):
         if left_out := tokens_left_out(text, tokenizer):
             warnings.warn(f"texts: of number {i} the last {len(left_out)} tokens are cut off", stacklevel=2)
-    inputs = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt")
+    inputs = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").to(model.device)
     with torch.inference_mode():
         hidden = model(inputs.input_ids, output_hidden_states=True).hidden_states
-        return model.final_layer_norm(hidden[layer])
+        return model.final_layer_norm(hidden[layer]).cpu()

@@ -6,6 +6,7 @@ __all__ = ['SILENCE', 'skewed_captions', 'pronunciations', 'clustered', 'SpeechM
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #85d83920
 import random
+
 from ..world.scenes import COLOURS, SHAPES
 from ..world.voices import phonemes
 

@@ -6,23 +6,38 @@ __all__ = ['VisualQA', 'visual_qa', 'ask_image']
 # %% ../../nbs/multimodal/vqa.ipynb #b2dc8ad6
 import functools
 import warnings
-from ..reading import read_image
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from beyondtext.reading import (
+    answer_table,
+    check_choice,
+    check_device,
+    check_whole,
+    read_image,
+    read_images,
+    read_texts,
+)
 from ..recipes.regions import find_regions
 from ..recipes.vqa import answer_logits, toy_detector, vqa_inputs
 from ..toys.hub import checkpoint_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # %% ../../nbs/multimodal/vqa.ipynb #8b112b3d
 class VisualQA:
     "Answers questions to pictures; called like a pipeline of transformers."
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, device: str | None = None):
         import transformers
 
         kind = transformers.AutoConfig.from_pretrained(folder).model_type
         name = {"vilt": "Vilt", "lxmert": "Lxmert"}.get(kind, "VisualBert")
         self.vilt = kind == "vilt"  # reads pixels; the others read the detector's regions
         model_class = getattr(transformers, f"{name}ForQuestionAnswering")
-        self.model = model_class.from_pretrained(folder, use_safetensors=True).eval()
+        self.model = model_class.from_pretrained(folder, use_safetensors=True).eval().to(device or "cpu")
         reader = transformers.AutoProcessor if self.vilt else transformers.AutoTokenizer
         self.processor, self.detector = reader.from_pretrained(folder), None if self.vilt else toy_detector()
 
@@ -31,7 +46,7 @@ class VisualQA:
         import torch
 
         if self.vilt:
-            return self.processor(image, question, return_tensors="pt")
+            return dict(self.processor(image, question, return_tensors="pt"))
         small = torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1)[None]
         ids = self.processor(question, truncation=True, return_tensors="pt").input_ids
         unknown = [w for w in self.processor.tokenize(question) if w == self.processor.unk_token]
@@ -45,49 +60,51 @@ class VisualQA:
         "The best answers with their probabilities: dictionaries with the keys answer and score."
         import torch
 
-        image = read_image(image)
+        image, top_k = read_image(image), check_whole("top_k", top_k)
         with torch.inference_mode():
-            scores = answer_logits(self.model(**self._inputs(image, question)))[0]
+            inputs = {k: v.to(self.model.device) for k, v in self._inputs(image, question).items()}
+            scores = answer_logits(self.model(**inputs))[0].cpu()
         best = (scores.sigmoid() if self.vilt else scores.softmax(0)).topk(min(top_k, len(scores)))
         names = self.model.config.id2label
         return [{"answer": names[i], "score": s} for i, s in zip(best.indices.tolist(), best.values.tolist())]
 
 # %% ../../nbs/multimodal/vqa.ipynb #69ebaa39
+_SYSTEMS = ("vqa", "vqa-lxmert")
+
 def visual_qa(
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     system: str = "vqa",  # or "vqa-lxmert"
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> VisualQA:
     "An object that answers questions to pictures. Raises ValueError or CheckpointError if there is no such checkpoint."
-    if system not in ("vqa", "vqa-lxmert"):
-        raise ValueError(f"system is {system!r}; accepted are 'vqa' and 'vqa-lxmert'")
-    return VisualQA(str(checkpoint_folder(system, checkpoint)))
+    system, device = check_choice("system", system, _SYSTEMS), check_device(device)
+    return VisualQA(str(checkpoint_folder(system, checkpoint)), device)
 
 @functools.lru_cache(maxsize=4)
-def _visual_qa(folder: str) -> VisualQA:
-    return VisualQA(folder)
+def _visual_qa(folder: str, device: str | None) -> VisualQA:
+    return VisualQA(folder, device)
 
 # %% ../../nbs/multimodal/vqa.ipynb #bd36c439
 def ask_image(
-    image,  # a picture in any form that `read_image` takes
-    question: str,  # or a list of questions
-    checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    image: Any,  # a picture in any form that `read_image` takes, or a list of them
+    questions: str | Sequence[str],  # a question, or a list of them
+    top_k: int = 1,  # how many answers to each
+    *,
     system: str = "vqa",  # or "vqa-lxmert"
-):  # a DataFrame: question, answer, probability
-    """Answer questions to a picture. The toy knows the questions of the toy world; it warns of words that it never saw, and
+    checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
+    device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
+) -> "pd.DataFrame":  # question, answer and score; of several pictures also image, the position in the list
+    """Answer questions to pictures. The toy knows the questions of the toy world; it warns of words that it never saw, and
     answers nevertheless. Raises TypeError for what is no text or picture, ValueError for an empty question, before any
     model is loaded."""
-    asked = [question] if isinstance(question, str) else question
-    if not isinstance(asked, (list, tuple)) or not all(isinstance(q, str) for q in asked):
-        raise TypeError(
-            f"question is of type {type(question).__name__}; accepted are a string and a list of strings"
-        )
-    if not asked or not all(q.strip() for q in asked):
-        raise ValueError("question is empty; accepted are questions with words")
-    if system not in ("vqa", "vqa-lxmert"):
-        raise ValueError(f"system is {system!r}; accepted are 'vqa' and 'vqa-lxmert'")
-    picture = read_image(image)
-    import pandas as pd
-
-    answerer = _visual_qa(str(checkpoint_folder(system, checkpoint)))
-    rows = [{"question": q} | answerer(picture, q, top_k=1)[0] for q in asked]
-    return pd.DataFrame(rows).rename(columns={"score": "probability"})
+    asked, top_k = read_texts(questions, "questions", blank=False), check_whole("top_k", top_k)
+    system, device = check_choice("system", system, _SYSTEMS), check_device(device)
+    pictures, several = read_images(image, "image")
+    answerer = _visual_qa(str(checkpoint_folder(system, checkpoint)), device)
+    rows = (
+        {"image": i, "question": question} | answer
+        for i, picture in enumerate(pictures)
+        for question in asked
+        for answer in answerer(picture, question, top_k=top_k)
+    )
+    return answer_table(rows, "image question answer score", image=several)

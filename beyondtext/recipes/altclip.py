@@ -11,6 +11,7 @@ import math
 import random
 import re
 from collections import Counter
+
 from .clip import describe, embed_images, zero_shot_accuracy
 from ..toys.registry import recipe
 from ..world.scenes import make_scenes, pictures

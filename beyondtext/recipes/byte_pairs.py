@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from pathlib import Path
+
 from ..toys.hub import hub_folder
 from ..world.language import caption
 from ..world.scenes import make_scene

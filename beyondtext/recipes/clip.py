@@ -7,6 +7,7 @@ __all__ = ['similarity_logits', 'contrastive_loss', 'clip_config', 'clip_process
 
 # %% ../../nbs/recipes/clip.ipynb #d633cdcc
 import random
+
 from .byte_pairs import clip_tokenizer
 from .vit import PAIRS, in_grey
 from ..toys.registry import recipe

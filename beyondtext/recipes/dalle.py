@@ -8,6 +8,7 @@ __all__ = ['TEXT', 'dalle_tokenizer', 'dalle_config', 'caption_ids', 'read_aloud
 import functools
 from collections import Counter
 from dataclasses import replace
+
 from .discrete_vae import DALLE_AMOUNTS, DiscreteVAE, tidy, train_discrete_vae
 from .regions import PARTS, cells, train_regions
 from .vit import to_pixel_values

@@ -7,6 +7,7 @@ __all__ = ['GROUND', 'DALLE_AMOUNTS', 'tidy', 'plain', 'crowded', 'DiscreteVAE',
 import json
 from dataclasses import replace
 from pathlib import Path
+
 from .vit import to_pixel_values
 from ..world.scenes import make_scenes, picture_batch
 

@@ -7,6 +7,7 @@ __all__ = ['DOCUMENT_QUESTIONS', 'layoutlm_tokenizer', 'encode_documents', 'layo
 # %% ../../nbs/recipes/layoutlm.ipynb #40570682
 import functools
 import random
+
 from ..toys.cache import toy_folder
 from ..toys.registry import recipe
 from beyondtext.world.receipts import (

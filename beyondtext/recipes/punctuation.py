@@ -6,6 +6,7 @@ __all__ = ['MARKS', 'LONGEST_TEXT', 'punctuated_texts', 'split_marks', 'train_pu
 # %% ../../nbs/recipes/punctuation.ipynb #2e7b5174
 import functools
 import random
+
 from ..toys.registry import recipe
 from ..world.films import make_film
 from ..world.language import questions

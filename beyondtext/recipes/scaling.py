@@ -8,7 +8,9 @@ __all__ = ['CHARACTERS', 'small_gpt', 'count_parameters', 'encode', 'decode', 'l
 import sysconfig
 from contextlib import contextmanager
 from pathlib import Path
+
 import numpy as np
+
 from ..toys.registry import recipe
 
 # %% ../../nbs/recipes/scaling.ipynb #e4bbdee4

@@ -2,7 +2,8 @@
 
 # %% auto #0
 __all__ = ['LETTERS', 'SPEECH_AMOUNTS', 'speech_processor', 'speech_config', 'mel_filters', 'with_mel_filters', 'labelled_speech',
-           'collate_speech', 'recognise', 'decode_greedily', 'evaluate_speech', 'fit_speech', 'train_speech']
+           'collate_speech', 'recognise', 'decode_greedily', 'evaluate_speech', 'fit_speech', 'fit_batches',
+           'train_speech']
 
 # %% ../../nbs/recipes/speech.ipynb #cdf7ab21
 import json
@@ -10,6 +11,8 @@ import math
 import random
 import tempfile
 from pathlib import Path
+
+from ..core import require
 from ..toys.registry import recipe
 from ..world.voices import VOICES, utterances
 
@@ -193,7 +196,7 @@ def evaluate_speech(
     decibels: float | None = None,  # how far white noise lies below the speech; None: no noise
 ) -> dict[str, float]:
     "The word error rate of greedy decoding."
-    import jiwer
+    jiwer = require("jiwer", "speech")
     import numpy as np
 
     processor, examples = speech_processor(), labelled_speech(n, split, voices)
@@ -220,9 +223,9 @@ def fit_speech(
         batch, device = collate_speech(rows, processor), next(model.parameters()).device
         return model(**{name: values.to(device) for name, values in batch.items()}).loss
 
-    return _fit_batches(model, examples, steps, seed, loss, joined, lr=lr, **settings)
+    return fit_batches(model, examples, steps, seed, loss, joined, lr=lr, **settings)
 
-def _fit_batches(model, examples, steps: int, seed: int, loss, joined: float = 0.0, **settings):
+def fit_batches(model, examples, steps: int, seed: int, loss, joined: float = 0.0, **settings):
     "Train on batches of similar length: `loss` gets the model and the rows of a batch."
     import torch
     from beyondtext.toys.training import fit

@@ -5,10 +5,11 @@ __all__ = ['cepstra', 'hidden_units', 'pretrain_on_units', 'pretrain_by_contrast
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #ff098a39
 import functools
+
 from beyondtext.recipes.speech import (
     SPEECH_AMOUNTS,
-    _fit_batches,
     evaluate_speech,
+    fit_batches,
     fit_speech,
     labelled_speech,
     speech_config,
@@ -83,7 +84,7 @@ def _fit_unlabelled(model, rows, steps: int, seed: int, loss, name: str):
         )
         return loss(model, inputs.input_values, sounds, targets)
 
-    return _fit_batches(model, rows, steps, seed, of_rows, lr=2e-3, progress=name)
+    return fit_batches(model, rows, steps, seed, of_rows, lr=2e-3, progress=name)
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #a80ede12
 def pretrain_on_units(

@@ -10,6 +10,7 @@ import functools
 import random
 import re
 from pathlib import Path
+
 from ..toys.registry import recipe
 from beyondtext.world.tables import (
     AGGREGATORS,

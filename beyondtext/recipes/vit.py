@@ -7,6 +7,7 @@ __all__ = ['LABELS', 'PAIRS', 'vit_config', 'single_objects', 'to_pixel_values',
 
 # %% ../../nbs/recipes/vit.ipynb #d5744fdd
 from collections.abc import Callable
+
 from ..toys.registry import recipe
 from ..world.scenes import COLOURS, SHAPES, make_scenes, pictures
 
@@ -140,7 +141,7 @@ def vit_processor():
 def _trained(
     model_class: Callable, seed: int, size: str, data_of: Callable, evaluate=None, settings=(), **changes
 ):
-    "Train a model of the toy world: what every recipe of this page has in common."
+    "Train a model of the toy world: what every recipe here has in common."
     import torch
     from beyondtext.toys.training import fit
 
@@ -206,7 +207,8 @@ def train_joint_vit(seed: int = 0, size: str = "toy"):
 def mean_colours(images, patch: int = 8):
     "The mean colour of each patch: (b, 3, h, w) to (b, n, 3)."
     blocks = images.unflatten(3, (-1, patch)).unflatten(2, (-1, patch))  # (b, 3, rows, patch, columns, patch)
-    return blocks.mean((3, 5)).flatten(2).transpose(1, 2)
+    pixels = blocks.permute(0, 2, 4, 1, 3, 5).flatten(4)  # (b, rows, columns, 3, patch * patch)
+    return pixels.flatten(1, 2).mean(3)
 
 def random_masks(n: int, patches: int, generator=None):
     "Half of the patches hidden at random: (n, patches), boolean."

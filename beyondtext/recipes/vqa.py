@@ -7,6 +7,7 @@ __all__ = ['KINDS', 'EVEN_SHARES', 'vqa_config', 'vqa_tokenizer', 'question_set'
 # %% ../../nbs/recipes/vqa.ipynb #778d5b9a
 import functools
 import random
+
 from .regions import REGION_AMOUNTS, find_regions
 from ..toys.cache import toy_folder
 from ..toys.registry import recipe

@@ -8,7 +8,15 @@ __all__ = ['DEVICES', 'training_flops', 'training_time', 'training_cost', 'train
 # %% ../../nbs/scaling/challenges.ipynb #20d35259
 import math
 import re
+from typing import Any, TYPE_CHECKING
+
+from ..core import require
 from .fits import compute_optimal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    import pandas as pd
+    from beyondtext.scaling.fits import Chinchilla
 
 # %% ../../nbs/scaling/challenges.ipynb #d0363dc5
 def _positive(**values) -> None:
@@ -132,7 +140,7 @@ def _activations(config, tokens: float, size: int, tensor_parallel: int, checkpo
 
 # %% ../../nbs/scaling/challenges.ipynb #2b9c4cd1
 def training_memory(
-    model,  # a GPT-2 of transformers, its configuration, or a number of parameters
+    model: Any,  # a GPT-2 of transformers, its configuration, or a number of parameters
     batch_size: int | None = None,  # sequences a device; None: 1 for a model, no activations for a number
     context: int | None = None,  # tokens of a sequence; None: the longest that the model takes
     *,
@@ -143,7 +151,7 @@ def training_memory(
     tensor_parallel: int = 1,
     pipeline_parallel: int = 1,
     checkpointing: bool = False,  # keep only the input of each block, and compute the rest again
-):  # a Series: weights, gradients, optimizer, activations, total, in bytes on the fullest device
+) -> "pd.Series":  #  weights, gradients, optimizer, activations, total, in bytes on the fullest device
     """Memory of a training step. The gradients count in full, as when they are accumulated. With a pipeline, the first stage holds
     as many micro-batches as there are stages, so its activations are those of the whole model (Korthikanti et al. 2023).
     Raises ValueError for settings that don't exist, for models other than GPT-2, and for a batch size where only a number is known."""
@@ -202,14 +210,14 @@ def near_duplicates(
     """Pairs of similar texts, found by MinHash (Broder 1997) and checked exactly. Raises ValueError for
     a threshold outside its range."""
     import pandas as pd
-    from datasketch import MinHash, MinHashLSH
+    datasketch = require("datasketch", "curation")
 
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold is {threshold}; accepted is a number above 0 and up to 1")
     sets = [shingles(t, words) for t in _documents(texts)]
-    index, pairs = MinHashLSH(threshold=0.8 * threshold, num_perm=permutations), []
+    index, pairs = datasketch.MinHashLSH(threshold=0.8 * threshold, num_perm=permutations), []
     for i, elements in enumerate(sets):
-        sketch = MinHash(num_perm=permutations, seed=seed)
+        sketch = datasketch.MinHash(num_perm=permutations, seed=seed)
         sketch.update_batch([e.encode() for e in elements])
         pairs += [(j, i, jaccard(sets[j], elements)) for j in sorted(index.query(sketch))]
         index.insert(i, sketch)
@@ -305,7 +313,7 @@ def plan_budget(
     device: str = "H100",  # one of `DEVICES`
     price: float = 2.50,  # dollars for a device and hour
     utilisation: float = 0.4,  # of the device's peak, above 0 and up to 1
-    law="besiroglu",  # as for `compute_optimal`
+    law: "str | Chinchilla | Mapping[str, float]" = "besiroglu",  # as for `compute_optimal`
 ) -> dict:
     """FLOPs that the money pays for, and parameters, tokens and loss of the best model. Raises
     ValueError for what can't be bought."""
@@ -363,7 +371,7 @@ def explore_budget(
     device: str = "H100",  # at the start
 ):  # a widget: sliders for money, price and utilisation, a choice of device and law, and the figure of `plot_budget`
     "An instrument for `plot_budget`. Where widgets can't live, its picture shows."
-    import ipywidgets as widgets
+    widgets = require("ipywidgets", "widgets")
     from beyondtext.figures import with_picture
     from beyondtext.scaling.fits import LAWS
 

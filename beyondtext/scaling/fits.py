@@ -7,7 +7,14 @@ __all__ = ['LAWS', 'law_inputs', 'log_objective', 'above_zero', 'PowerLaw', 'fit
 # %% ../../nbs/scaling/fits.ipynb #1b6a6a2d
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    import pandas as pd
+    from numpy.typing import ArrayLike
 
 # %% ../../nbs/scaling/fits.ipynb #138920dc
 def law_inputs(least: int, ascending: str | None = None, **columns) -> list[np.ndarray]:
@@ -168,8 +175,8 @@ class PowerLaw(_Table):
 
 # %% ../../nbs/scaling/fits.ipynb #56eb2223
 def fit_power_law(
-    x,  # n numbers above zero, ascending: parameters, tokens, FLOPs or steps
-    loss,  # n losses above zero
+    x: "ArrayLike",  # n numbers above zero, ascending: parameters, tokens, FLOPs or steps
+    loss: "ArrayLike",  # n losses above zero
     offset: float | str = 0.0,  # the loss that no scale removes: a number below the lowest loss, or "fit"
     *,
     resamples: int = 200,  # of the bootstrap; 0: no intervals
@@ -255,7 +262,7 @@ def find_law(law) -> Chinchilla:
 def chinchilla_loss(
     N,  # parameters, any shape
     D,  # training tokens, a shape that fits
-    law="besiroglu",  # a name in `LAWS`, a `Chinchilla`, or a mapping of its coefficients
+    law: "str | Chinchilla | Mapping[str, float]" = "besiroglu",  # a name in `LAWS`, a `Chinchilla`, or a mapping of its coefficients
 ):  # nats a token
     """E + A / N**alpha + B / D**beta (Hoffmann et al. 2022, equation 2). Raises ValueError for what is
     not above zero."""
@@ -274,9 +281,9 @@ def kaplan_loss(
 
 # %% ../../nbs/scaling/fits.ipynb #cddb5300
 def compute_optimal(
-    flops,  # a budget, or several
-    law="besiroglu",  # a name in `LAWS`, a `Chinchilla`, or a mapping of its coefficients
-):  # a DataFrame, a row for each budget: flops, parameters, tokens, tokens a parameter, loss
+    flops: "ArrayLike",  # a budget, or several
+    law: "str | Chinchilla | Mapping[str, float]" = "besiroglu",  # a name in `LAWS`, a `Chinchilla`, or a mapping of its coefficients
+) -> "pd.DataFrame":  # a row for each budget: flops, parameters, tokens, tokens a parameter, loss
     """The size and the data that spend a budget best, with C = 6ND (Hoffmann et al. 2022, equation 4).
     Raises ValueError for what is not above zero."""
     import pandas as pd
@@ -297,9 +304,9 @@ def compute_optimal(
 
 # %% ../../nbs/scaling/fits.ipynb #4ed7fa31
 def fit_chinchilla(
-    N,  # n numbers of parameters
-    D,  # n numbers of training tokens
-    loss,  # n losses, nats a token
+    N: "ArrayLike",  # n numbers of parameters
+    D: "ArrayLike",  # n numbers of training tokens
+    loss: "ArrayLike",  # n losses, nats a token
     *,
     delta: float = 1e-3,  # where Huber's function turns from a parabola into a line
     resamples: int = 200,  # of the bootstrap; 0: no intervals

@@ -54,23 +54,20 @@ def _device() -> str:
     kind = torch.accelerator.current_accelerator().type
     return f"{kind}: {torch.cuda.get_device_name()}" if kind == "cuda" else kind
 
-def _manifest(folder: Path, system: System, seed: int, size: str, seconds: float) -> str:
-    "What there is to know about a toy, as JSON."
+def _facts(system: System, seed: int, size: str) -> dict:
+    "What there is to know about a toy before it is trained: the code may be edited while it trains."
     packages = ("beyondtext", "torch", "transformers", "accelerate", "numpy", "pillow")
-    facts = {
+    return {
         "system": system.name,
         "seed": seed,
         "size": size,
         "identity": identity(system),
         "needs": [toy_name(*toy) for toy in system.required(seed, size)],
         "versions": dict(versions(*packages).itertuples(index=False)),
-        "seconds": round(seconds, 1),
         "device": _device(),
         "recipe": source_code(system.recipe, exclude_doc=False),
         "reached": list(closure(system.recipe).reached),
-        "files": _sums(folder),
     }
-    return json.dumps(facts, indent=1)
 
 # %% ../../nbs/toys/cache.ipynb #1a83f5f9
 def _unwritable(root: Path, error: Exception) -> CheckpointError:
@@ -125,6 +122,7 @@ def _train_into(folder: Path, system: System, seed: int, size: str) -> None:
     except OSError as error:
         raise _unwritable(folder.parent, error) from None
     try:
+        facts = _facts(system, seed, size)
         parts, history, seconds = _run(system, seed, size)
         try:
             for part in parts:
@@ -132,7 +130,8 @@ def _train_into(folder: Path, system: System, seed: int, size: str) -> None:
             history.to_csv(temporary / "history.csv", index=False)
             for file in temporary.iterdir():
                 file.chmod(file.stat().st_mode | 0o044)  # who may open the folder may read it
-            (temporary / _MANIFEST).write_text(_manifest(temporary, system, seed, size, seconds))
+            facts |= {"seconds": round(seconds, 1), "files": _sums(temporary)}
+            (temporary / _MANIFEST).write_text(json.dumps(facts, indent=1))
             os.replace(temporary, folder)
         except Exception as error:
             if isinstance(error, OSError) or "SafetensorError" in type(error).__name__:

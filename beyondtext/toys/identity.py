@@ -62,7 +62,7 @@ class Piece:
     names: tuple[str, ...]  # global names
     attributes: tuple[tuple[str, str], ...]  # (name, attribute), of names that may be modules
     imports: tuple[tuple[int, str, str], ...]  # (level, module, name) of imports inside
-    toys: frozenset[str]  # systems named in calls of toy_folder and checkpoint_folder
+    toys: tuple[str, ...]  # systems named in calls of toy_folder and checkpoint_folder
 
 def _globals(table: symtable.SymbolTable) -> Iterator[str]:
     outermost = table.get_type() == "module"
@@ -81,7 +81,7 @@ def read_piece(tree: ast.AST) -> Piece:
     imports = {(n.level, n.module or "", a.name) for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
     calls = (n for n in nodes if isinstance(n, ast.Call) and n.args and isinstance(n.args[0], ast.Constant))
     toys = {c.args[0].value for c in calls if getattr(c.func, "id", "") in ("toy_folder", "checkpoint_folder")}
-    return Piece(canonical(tree), *map(lambda s: tuple(sorted(s)), (names, attributes, imports)), frozenset(map(str, toys)))
+    return Piece(canonical(tree), *(tuple(sorted(found)) for found in (names, attributes, imports, map(str, toys))))
 
 # %% ../../nbs/toys/identity.ipynb #8517407a
 def _compiled(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -111,13 +111,16 @@ def _methods(obj) -> list[types.FunctionType]:
     found = []
     for member in vars(obj).values():
         parts = (member.fget, member.fset) if isinstance(member, property) else (inspect.unwrap(getattr(member, "__func__", member)),)
-        found += [f for f in parts if inspect.isfunction(f) and f.__module__ == obj.__module__ and f.__code__.co_filename[:1] != "<"]
+        found += [f for f in parts if inspect.isfunction(f) and f.__module__ == obj.__module__ and f.__code__.co_filename != "<string>"]
     return found
 
 @functools.lru_cache(maxsize=64)
 def _read(text: str, flags: int) -> tuple[ast.Module, list[types.CodeType]]:
-    "The syntax tree of a file or a cell, and all its code objects."
-    return ast.parse(text), list(_compiled(compile(text, "text", "exec", flags, dont_inherit=True)))
+    """The syntax tree of a file or a cell, and all its code objects: compiled as a whole, as a file is, and statement by
+    statement, as a notebook's kernel does it."""
+    tree = ast.parse(text)
+    parts = [tree, *(ast.Module([node], []) for node in tree.body)]
+    return tree, [c for part in parts for c in _compiled(compile(part, "text", "exec", flags, dont_inherit=True))]
 
 def _nodes(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.AST]]:
     "All functions, classes and lambdas with their qualified names."
@@ -133,10 +136,18 @@ def _lines(node) -> range:
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     return range(first, node.end_lineno + 1)
 
+def _files(obj, functions) -> list[str]:
+    "Where an object may have been written: its file or cell; for a class without methods from a notebook, any cell, the last first."
+    file = functions[0].__code__.co_filename if functions else getattr(inspect.getmodule(obj), "__file__", None)
+    cells = [name for name, entry in linecache.cache.items() if len(entry) > 1 and entry[1] is None]
+    return [file] if file else cells[::-1]
+
 def _find(obj) -> ast.AST | None:
-    "The node that an object was made from, if file and memory agree."
+    "The node that an object was made from, if its source and memory agree."
     functions = _methods(obj)
-    file = functions[0].__code__.co_filename if functions else inspect.getmodule(obj).__file__
+    return next((node for file in _files(obj, functions) if (node := _find_in(file, obj, functions))), None)
+
+def _find_in(file: str, obj, functions) -> ast.AST | None:
     linecache.checkcache(file)
     flags = functions[0].__code__.co_flags & 0x1000000 if functions else 0  # annotations as strings
     try:
@@ -167,6 +178,10 @@ _MACHINERY = tuple(f"beyondtext.toys.{name}" for name in ("registry", "identity"
 def _is_ours(module: str | None, root: str) -> bool:
     return bool(module) and module.split(".")[0] in ("beyondtext", root) and module not in _MACHINERY
 
+def _foreign(obj) -> str:
+    "Package and name: modules inside a package move from one version to the next."
+    return f"{obj.__module__.split('.')[0]}.{obj.__qualname__}"
+
 class _Walk:
     "Writes down everything that is reached from an object."
 
@@ -182,7 +197,7 @@ class _Walk:
         if isinstance(value, types.MethodType):
             return self.visit((value.__func__, value.__self__))
         if inspect.isfunction(value) or inspect.isclass(value):
-            return self._code(value) if _is_ours(value.__module__, self.root) else f"{value.__module__}.{value.__qualname__}"
+            return self._code(value) if _is_ours(value.__module__, self.root) else _foreign(value)
         return self._data(value)
 
     def _data(self, value) -> str:
@@ -200,7 +215,7 @@ class _Walk:
             return f"array:{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
         if isinstance(value, types.ModuleType):
             return f"module:{value.__name__}"
-        return f"a {type(value).__module__}.{type(value).__qualname__}"
+        return f"a {_foreign(type(value))}"
 
     def _code(self, obj) -> str:
         if obj in self.seen:
@@ -209,7 +224,7 @@ class _Walk:
         methods = _methods(obj)
         piece = _piece_of(obj, tuple(f.__code__ for f in methods))
         self.reached.append(f"{obj.__module__}.{obj.__qualname__}")
-        self.toys |= piece.toys
+        self.toys.update(piece.toys)
         inner = inspect.getmodule(obj)
         names = methods[0].__globals__ if methods else vars(inner) if inner else {}
         found = {name: names[name] for name in piece.names if name in names}

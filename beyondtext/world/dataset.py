@@ -6,8 +6,8 @@ __all__ = ['world_dataset']
 # %% ../../nbs/world/dataset.ipynb #86ab9896
 from dataclasses import asdict
 from io import BytesIO
-import numpy as np
-from PIL import Image
+
+from ..core import require
 from .films import DIRECTIONS, make_film
 from .language import ANSWERS, caption, questions
 from .scenes import COLOURS, SHAPES, SIZES, SceneObject, check_split, make_scene, render
@@ -39,7 +39,9 @@ def _rows(kind: str, split: str, n: int):
         else:
             yield row | {k: getattr(scene.objects[0], k) for k in ("colour", "shape", "size")}
 
-def _png(array: np.ndarray) -> bytes:
+def _png(array) -> bytes:
+    from PIL import Image
+
     out = BytesIO()
     Image.fromarray(array).save(out, "png")
     return out.getvalue()
@@ -56,6 +58,7 @@ def world_dataset(
     if kind not in kinds:
         raise ValueError(f"kind is {kind!r}; accepted are {', '.join(kinds)}")
     check_split(split, n)
+    require("datasets", "datasets")
     from datasets import Dataset, Features
 
     return Dataset.from_list(list(_rows(kind, split, n)), features=Features(_columns(kind)))

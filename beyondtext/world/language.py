@@ -6,6 +6,7 @@ __all__ = ['CHINESE', 'ANSWERS', 'caption', 'Question', 'questions']
 # %% ../../nbs/world/language.ipynb #bccf32a3
 from dataclasses import dataclass
 from itertools import permutations
+
 from .scenes import COLOURS, Dice, HELD_OUT, SEEN, SHAPES, Scene, SceneObject
 
 # %% ../../nbs/world/language.ipynb #819a95d8

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..core import require
 from .language import caption
 from .scenes import make_scene
 
@@ -43,7 +45,7 @@ def _espeak(voice: str):
     "A freshly loaded library that speaks with `voice`."
     import ctypes
 
-    import espeakng_loader
+    espeakng_loader = require("espeakng_loader", "speech")
 
     with _ONE_AT_A_TIME:
         library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -229,6 +231,7 @@ def speech_dataset(
     from beyondtext.world import voices as here
     from beyondtext.core import cache_folder
     from beyondtext.core import source_code
+    require("datasets", "datasets")
     from datasets import Dataset, Features, List, Value, load_from_disk
     from filelock import FileLock
 
