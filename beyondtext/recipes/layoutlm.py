@@ -235,6 +235,7 @@ def _asked(n: int, split: str, unseen: bool = False) -> list[tuple[Document, str
     fields = [dice.choice(FIELDS) for _ in range(n)]
     return [(make_document(i, split, unseen), f, dice.choice(DOCUMENT_QUESTIONS[f])) for i, f in enumerate(fields)]
 
+# %% ../../nbs/recipes/layoutlm.ipynb #241c3b9b
 @recipe(
     "document-qa",
     hub="impira/layoutlm-document-qa",

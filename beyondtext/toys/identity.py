@@ -104,6 +104,7 @@ def _same(a: types.CodeType, b: types.CodeType) -> bool:
             return False
     return True
 
+# %% ../../nbs/toys/identity.ipynb #fa38da0d
 def _methods(obj) -> list[types.FunctionType]:
     "The plain functions that an object is made of: itself, or a class's own methods."
     if not inspect.isclass(obj):
@@ -114,6 +115,7 @@ def _methods(obj) -> list[types.FunctionType]:
         found += [f for f in parts if inspect.isfunction(f) and f.__module__ == obj.__module__ and f.__code__.co_filename != "<string>"]
     return found
 
+# %% ../../nbs/toys/identity.ipynb #4fd86bf6
 @functools.lru_cache(maxsize=64)
 def _read(text: str, flags: int) -> tuple[ast.Module, list[types.CodeType]]:
     """The syntax tree of a file or a cell, and all its code objects: compiled as a whole, as a file is, and statement by
@@ -136,6 +138,7 @@ def _lines(node) -> range:
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     return range(first, node.end_lineno + 1)
 
+# %% ../../nbs/toys/identity.ipynb #92a495e5
 def _files(obj, functions) -> list[str]:
     "Where an object may have been written: its file or cell; for a class without methods from a notebook, any cell, the last first."
     file = functions[0].__code__.co_filename if functions else getattr(inspect.getmodule(obj), "__file__", None)
@@ -182,6 +185,41 @@ def _foreign(obj) -> str:
     "Package and name: modules inside a package move from one version to the next."
     return f"{obj.__module__.split('.')[0]}.{obj.__qualname__}"
 
+# %% ../../nbs/toys/identity.ipynb #8c3fe819
+def _data(value: Any, visit: Callable[[Any], str]) -> str:
+    "A text for a value that is no code; `visit` writes down what is inside it."
+    if isinstance(value, (list, tuple)):
+        return f"{type(value).__name__}[{','.join(map(visit, value))}]"
+    if isinstance(value, dict):
+        return f"dict[{','.join(f'{visit(k)}:{visit(v)}' for k, v in value.items())}]"
+    if isinstance(value, (set, frozenset)):
+        return f"set[{','.join(sorted(map(visit, value)))}]"
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return f"{visit(type(value))}{visit(fields)}"
+    if isinstance(value, (type(None), bool, int, float, complex, str, bytes, range, PurePath, re.Pattern)):
+        return f"{type(value).__name__}:{value!r}"
+    if hasattr(value, "tobytes"):  # an array
+        return f"array:{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
+    if isinstance(value, types.ModuleType):
+        return f"module:{value.__name__}"
+    return f"a {_foreign(type(value))}"
+
+def _led_to(piece: Piece, names: dict, root: str) -> dict:
+    "What the names of a piece stand for now, in the module whose `names` these are."
+    found = {name: names[name] for name in piece.names if name in names}
+    for name, attribute in piece.attributes:
+        module = found.get(name)
+        if isinstance(module, types.ModuleType) and _is_ours(module.__name__, root):
+            found[f"{name}.{attribute}"] = getattr(module, attribute, None)
+    package = names.get("__package__") or ""
+    for level, module, name in piece.imports:
+        full = f"{package.rsplit('.', level - 1)[0]}.{module}".rstrip(".") if level else module
+        if _is_ours(full, root):
+            found[f"import {name}"] = getattr(import_module(full), name, None) or import_module(f"{full}.{name}")
+    return found
+
+# %% ../../nbs/toys/identity.ipynb #1f6910d9
 class _Walk:
     "Writes down everything that is reached from an object."
 
@@ -198,24 +236,7 @@ class _Walk:
             return self.visit((value.__func__, value.__self__))
         if inspect.isfunction(value) or inspect.isclass(value):
             return self._code(value) if _is_ours(value.__module__, self.root) else _foreign(value)
-        return self._data(value)
-
-    def _data(self, value) -> str:
-        if isinstance(value, (list, tuple)):
-            return f"{type(value).__name__}[{','.join(map(self.visit, value))}]"
-        if isinstance(value, dict):
-            return f"dict[{','.join(f'{self.visit(k)}:{self.visit(v)}' for k, v in value.items())}]"
-        if isinstance(value, (set, frozenset)):
-            return f"set[{','.join(sorted(map(self.visit, value)))}]"
-        if dataclasses.is_dataclass(value):
-            return f"{self.visit(type(value))}{self.visit({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})}"
-        if isinstance(value, (type(None), bool, int, float, complex, str, bytes, range, PurePath, re.Pattern)):
-            return f"{type(value).__name__}:{value!r}"
-        if hasattr(value, "tobytes"):  # an array
-            return f"array:{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
-        if isinstance(value, types.ModuleType):
-            return f"module:{value.__name__}"
-        return f"a {_foreign(type(value))}"
+        return _data(value, self.visit)
 
     def _code(self, obj) -> str:
         if obj in self.seen:
@@ -225,14 +246,9 @@ class _Walk:
         piece = _piece_of(obj, tuple(f.__code__ for f in methods))
         self.reached.append(f"{obj.__module__}.{obj.__qualname__}")
         self.toys.update(piece.toys)
-        inner = inspect.getmodule(obj)
-        names = methods[0].__globals__ if methods else vars(inner) if inner else {}
-        found = {name: names[name] for name in piece.names if name in names}
-        for name, attribute in piece.attributes:
-            module = found.get(name)
-            if isinstance(module, types.ModuleType) and _is_ours(module.__name__, self.root):
-                found[f"{name}.{attribute}"] = getattr(module, attribute, None)
-        found |= self._imported(piece, names.get("__package__") or "")
+        module = inspect.getmodule(obj)
+        names = methods[0].__globals__ if methods else vars(module) if module else {}
+        found = _led_to(piece, names, self.root)
         if inspect.isclass(obj):
             found |= {f"base {i}": base for i, base in enumerate(obj.__bases__)}
         else:
@@ -240,14 +256,6 @@ class _Walk:
         refers = ",".join(f"{name}={self.visit(value)}" for name, value in found.items() if value is not obj)
         self.lines.append(f"{number} {piece.structure} {refers}")
         return number
-
-    def _imported(self, piece: Piece, package: str) -> dict:
-        found = {}
-        for level, module, name in piece.imports:
-            full = f"{package.rsplit('.', level - 1)[0]}.{module}".rstrip(".") if level else module
-            if _is_ours(full, self.root):
-                found[f"import {name}"] = getattr(import_module(full), name, None) or import_module(f"{full}.{name}")
-        return found
 
 # %% ../../nbs/toys/identity.ipynb #a147ab02
 @dataclasses.dataclass(frozen=True)

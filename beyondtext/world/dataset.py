@@ -63,6 +63,7 @@ def world_dataset(
 
     return Dataset.from_list(list(_rows(kind, split, n)), features=Features(_columns(kind)))
 
+# %% ../../nbs/world/dataset.ipynb #f35ae7b3
 def _columns(kind: str) -> dict:
     "The types of the columns."
     from datasets import ClassLabel, Image as Picture, List, Value
