@@ -326,7 +326,9 @@ def require(
     "Import an optional package. Raises ImportError with the command that installs it."
     try:
         return import_module(package)
-    except ImportError:
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise  # it is there, and lacks something else
         raise ImportError(
             f"{package} is not installed; it comes with: pip install \"beyondtext[{extra}]\"", name=package
         ) from None
