@@ -30,8 +30,7 @@ from beyondtext.toys.cache import toy_folder
 start = time.process_time()
 folder = toy_folder("clip", seed=int(sys.argv[1]))
 found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.multimodal import clip
-from beyondtext.recipes import clip as clip_recipe
+from beyondtext.recipes import byte_pairs, clip as clip_recipe
 from transformers import CLIPModel
 model, tokenizer = CLIPModel.from_pretrained(folder).eval(), byte_pairs.clip_tokenizer()
 found["known"] = clip_recipe.zero_shot_accuracy(model, tokenizer, "test", 2000)
