@@ -2,11 +2,11 @@
 
 # %% auto #0
 __all__ = ['read_image', 'read_audio', 'read_table', 'read_texts', 'read_images', 'answer_table', 'check_whole', 'check_positive',
-           'check_choice', 'check_device']
+           'check_choice', 'check_device', 'pick_size']
 
 # %% ../nbs/reading.ipynb #6d96fa92
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -131,6 +131,7 @@ def _check_length(seconds: float, max_seconds: float) -> None:
             f"audio is {seconds:.0f} seconds long; accepted are up to {max_seconds:g} (max_seconds raises the limit)"
         )
 
+# %% ../nbs/reading.ipynb #924980e6
 def _one_channel(array):
     "Mono samples (n,) from -1 to 1 as 32-bit floats; whole numbers are divided by the largest of their type."
     import numpy as np
@@ -187,6 +188,7 @@ def read_audio(
         return _resampled(_one_channel(audio), sampling_rate, rate, max_seconds)
     raise TypeError(f"audio is of type {type(audio).__name__}; {_SOUNDS}")
 
+# %% ../nbs/reading.ipynb #5abb2a2b
 def _resampled(samples, sampling_rate, rate: int, max_seconds: float):
     "Samples (n,) at another rate."
     import numpy as np
@@ -208,6 +210,7 @@ def _cell_text(value) -> str:
         return str(int(value))
     return str(value).removesuffix(" 00:00:00").strip()
 
+# %% ../nbs/reading.ipynb #a36cbdae
 def read_table(
     table,  # a DataFrame, a dict of columns, or the path of a CSV file
 ):  # a DataFrame of strings with a plain index
@@ -353,3 +356,13 @@ def check_device(
     if found.type not in ("cpu", "meta") and (here is None or here.type != found.type):
         raise ValueError(f"device is {device!r}, which this machine doesn't have; {accepted}")
     return str(found)
+
+# %% ../nbs/reading.ipynb #a9e0f3b1
+def pick_size(
+    size: str,  # "toy", "small" or "base"
+    sizes: Mapping[str, Any],  # what belongs to each size
+) -> Any:  # what belongs to this one
+    "Look up a size. Raises ValueError for an unknown one."
+    if size not in sizes:
+        raise ValueError(f"size is {size!r}; accepted are {', '.join(sizes)}")
+    return sizes[size]

@@ -70,6 +70,7 @@ def task_keys(t, task: Task, piece: Piece):
         return t.index_select(1, index)
     return t[task.row].index_select(0, index).view(task.b - task.a, piece.width, -1)
 
+# %% ../../nbs/attention/sparse.ipynb #25710fb8
 def _add(t, task: Task, piece: Piece, new):
     "Add new (blocks or rows, width, d) to the rows of t that belong to the piece's keys."
     if not isinstance(piece.keys, int):

@@ -58,6 +58,7 @@ def _log_add(a: float, b: float) -> float:
         a, b = b, a
     return a if b == -math.inf else a + math.log1p(math.exp(b - a))
 
+# %% ../../nbs/multimodal/ctc.ipynb #1f4dbe7d
 def beam_search(
     log_probs,  # (frames, symbols), from `recognise`
     letter_model: LetterModel | None = None,

@@ -114,6 +114,7 @@ def altclip_config(**changes):  # an AltCLIPConfig for pictures of 32 x 32 pixel
         **{"text_config": text, "vision_config": vision, "projection_dim": clip.projection_dim} | changes
     )
 
+# %% ../../nbs/recipes/altclip.ipynb #b44c8d2b
 def altclip_processor():  # an AltCLIPProcessor
     "The toy CLIP's image processor and the tokenizer for three languages."
     from transformers import AltCLIPProcessor
@@ -239,6 +240,7 @@ def evaluate_altclip(
         language: zero_shot_accuracy(model, tokenizer, split, n, name(language)) for language in languages
     }
 
+# %% ../../nbs/recipes/altclip.ipynb #0fb47dcc
 def _teacher():
     from transformers import CLIPModel
 

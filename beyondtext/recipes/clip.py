@@ -8,6 +8,7 @@ __all__ = ['similarity_logits', 'contrastive_loss', 'clip_config', 'clip_process
 # %% ../../nbs/recipes/clip.ipynb #d633cdcc
 import random
 
+from ..reading import pick_size
 from .byte_pairs import clip_tokenizer
 from .vit import PAIRS, in_grey
 from ..toys.registry import recipe
@@ -44,11 +45,9 @@ def clip_config(
 ):  # a CLIPConfig for pictures of 32 x 32 pixels and the toy world's tokenizer
     """A CLIP for the toy world. The end token's number must be the tokenizer's, or the wrong position is
     pooled. Raises ValueError for an unknown size."""
-    if size not in _SIZES:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(_SIZES)}")
     from transformers import CLIPConfig
 
-    tokenizer, (width, layers, heads, patch) = clip_tokenizer(), _SIZES[size]
+    tokenizer, (width, layers, heads, patch) = clip_tokenizer(), pick_size(size, _SIZES)
     common = {
         "hidden_size": width,
         "intermediate_size": 4 * width,
@@ -67,6 +66,7 @@ def clip_config(
     both = {"text_config": text, "vision_config": vision, "projection_dim": width}
     return CLIPConfig(**both | {"logit_scale_init_value": 3.0} | changes)
 
+# %% ../../nbs/recipes/clip.ipynb #f4e38ec8
 _MEAN, _STD = 0.88, 0.2  # about those of the world's pixels from 0 to 1: its grounds are bright
 
 def clip_processor():  # a CLIPProcessor
@@ -175,6 +175,7 @@ def zero_shot_accuracy(
     wanted = [PAIRS.index(f"{s.objects[0].colour} {s.objects[0].shape}") for s in scenes]
     return (nearest == torch.tensor(wanted)).float().mean().item()
 
+# %% ../../nbs/recipes/clip.ipynb #36af19d5
 def _distinct(n: int, split: str) -> list:
     "The first scenes of several objects, without those whose caption is already there in their hundred."
     scenes, captions, index = [], set(), 0
@@ -255,6 +256,7 @@ def _begin(seed: int, size: str):
 def _rate(size: str) -> float:
     return 3e-3 if size == "toy" else 5e-4
 
+# %% ../../nbs/recipes/clip.ipynb #4e65adb8
 @recipe(
     "clip",
     hub="openai/clip-vit-base-patch32",

@@ -9,6 +9,7 @@ import functools
 from collections import Counter
 from dataclasses import replace
 
+from ..reading import pick_size
 from .discrete_vae import DALLE_AMOUNTS, DiscreteVAE, tidy, train_discrete_vae
 from .regions import PARTS, cells, train_regions
 from .vit import to_pixel_values
@@ -33,9 +34,7 @@ def dalle_config(size: str = "toy", codes: int = 128, **changes):  # a GPT2Confi
     from transformers import GPT2Config
 
     widths = {"toy": (96, 3, 4), "small": (256, 6, 8), "base": (768, 12, 12)}
-    if size not in widths:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(widths)}")
-    width, layers, heads = widths[size]
+    width, layers, heads = pick_size(size, widths)
     tokenizer = dalle_tokenizer()
     settings = {
         "vocab_size": len(tokenizer) + codes,

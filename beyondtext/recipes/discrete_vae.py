@@ -146,6 +146,7 @@ def _choose(scores, temperature: float, hard: bool):  # (n, codes, ...) -> (n, c
     soft = ((scores + noise) / temperature).softmax(1)
     return one_hot(soft.argmax(1), soft.shape[1]).movedim(-1, 1) - soft.detach() + soft if hard else soft
 
+# %% ../../nbs/recipes/discrete_vae.ipynb #9be8b4d2
 def _ground_entropy(scores, near):  # (n, codes, 8, 8), (n, 1, 32, 32)
     "The entropy of the codes of places that are not near an object, in nats: zero if one code stands for all ground."
     from torch.nn.functional import max_pool2d

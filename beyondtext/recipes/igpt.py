@@ -5,6 +5,7 @@ __all__ = ['SIDE', 'PALETTE', 'saturation', 'colour_palette', 'to_colours', 'to_
            'igpt_config', 'train_igpt', 'complete_colours', 'straddling_scenes', 'colour_names', 'evaluate_igpt']
 
 # %% ../../nbs/recipes/igpt.ipynb #0797ff21
+from ..reading import pick_size
 from ..toys.registry import recipe
 from ..world.scenes import COLOURS, coverage, make_scene, make_scenes, pictures
 
@@ -125,11 +126,9 @@ def igpt_config(
     **changes,  # other settings of the configuration
 ):  # an ImageGPTConfig for 12 x 12 pixels of 20 colours
     "An ImageGPT for the toy world. Raises ValueError for an unknown size."
-    if size not in _SIZES:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(_SIZES)}")
     from transformers import ImageGPTConfig
 
-    width, layers, heads = _SIZES[size]
+    width, layers, heads = pick_size(size, _SIZES)
     return ImageGPTConfig(
         **{
             "vocab_size": PALETTE + 1,

@@ -8,6 +8,7 @@ __all__ = ['DOCUMENT_QUESTIONS', 'layoutlm_tokenizer', 'encode_documents', 'layo
 import functools
 import random
 
+from ..reading import pick_size
 from ..toys.cache import toy_folder
 from ..toys.registry import recipe
 from beyondtext.world.receipts import (
@@ -87,9 +88,7 @@ def layoutlm_config(size: str = "toy", **changes):  # a LayoutLMConfig
     from transformers import LayoutLMConfig
 
     widths = {"toy": (64, 3, 4), "small": (192, 6, 4), "base": (768, 12, 12)}
-    if size not in widths:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(widths)}")
-    width, layers, heads = widths[size]
+    width, layers, heads = pick_size(size, widths)
     settings = {
         "vocab_size": len(_vocabulary()),
         "hidden_size": width,
@@ -216,6 +215,7 @@ def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
     )
     return (model, layoutlm_tokenizer()), history
 
+# %% ../../nbs/recipes/layoutlm.ipynb #b0586420
 @recipe("layoutlm-words", environment=("pillow",))
 def train_layoutlm_words(seed: int = 0, size: str = "toy"):
     "The control that never sees a box."

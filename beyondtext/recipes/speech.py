@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from ..core import require
+from ..reading import pick_size
 from ..toys.registry import recipe
 from ..world.voices import VOICES, utterances
 
@@ -41,16 +42,15 @@ SPEECH_AMOUNTS = {
     "base": (1000, 30_000, 100_000),
 }  # steps on short utterances, steps on all, utterances
 
+# %% ../../nbs/recipes/speech.ipynb #5f25d6b6
 def speech_config(
     size: str = "toy",  # "toy", "small" or "base"
     **changes,  # other settings of the configuration
 ):  # a Wav2Vec2Config
     "A wav2vec 2.0 for the spoken toy world. Raises ValueError for an unknown size."
-    if size not in _SIZES:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(_SIZES)}")
     from transformers import Wav2Vec2Config
 
-    width, layers, heads = _SIZES[size]
+    width, layers, heads = pick_size(size, _SIZES)
     quiet = ("hidden", "attention", "activation", "feat_proj", "final", "feat_quantizer")
     settings = {f"{name}_dropout": 0.0 for name in quiet} | {
         "vocab_size": len(LETTERS),

@@ -11,6 +11,7 @@ import random
 import re
 from pathlib import Path
 
+from ..reading import pick_size
 from ..toys.registry import recipe
 from beyondtext.world.tables import (
     AGGREGATORS,
@@ -90,6 +91,7 @@ def _encode_table(table: ToyTable):
                 types.append((1, column, row + 1, 0, below, above, 0))
     return np.array(tokens, np.int16), np.array(types, np.uint8)
 
+# %% ../../nbs/recipes/tables.ipynb #51c3b960
 def encode(
     question: str,
     table: ToyTable,
@@ -215,11 +217,9 @@ def tapas_config(
     **changes,  # other settings of the configuration
 ):  # a TapasConfig
     "A TAPAS for tables of up to 63 rows and 31 columns. Raises ValueError for an unknown size."
-    if size not in _SIZES:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(_SIZES)}")
     from transformers import TapasConfig
 
-    width, layers = _SIZES[size]
+    width, layers = pick_size(size, _SIZES)
     return TapasConfig(
         **{
             "vocab_size": len(table_vocabulary()),

@@ -5,6 +5,7 @@ __all__ = ['moving_films', 'timesformer_config', 'film_logits', 'evaluate_video'
            'train_joint']
 
 # %% ../../nbs/recipes/video.ipynb #09c09cc5
+from ..reading import pick_size
 from ..toys.registry import recipe
 from ..world.films import DIRECTIONS, make_film
 
@@ -35,11 +36,9 @@ def timesformer_config(
     **changes,  # other settings of the configuration, such as attention_type
 ):  # a TimesformerConfig for four frames of 32 x 32 pixels
     """A TimeSformer for the films of the toy world. Raises ValueError for an unknown size."""
-    if size not in _SIZES:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(_SIZES)}")
     from transformers import TimesformerConfig
 
-    width, layers, heads, patch = _SIZES[size]
+    width, layers, heads, patch = pick_size(size, _SIZES)
     names = dict(enumerate(DIRECTIONS))
     return TimesformerConfig(
         **{

@@ -8,6 +8,7 @@ __all__ = ['LABELS', 'PAIRS', 'vit_config', 'single_objects', 'to_pixel_values',
 # %% ../../nbs/recipes/vit.ipynb #d5744fdd
 from collections.abc import Callable
 
+from ..reading import pick_size
 from ..toys.registry import recipe
 from ..world.scenes import COLOURS, SHAPES, make_scenes, pictures
 
@@ -30,11 +31,9 @@ def vit_config(
 ):  # a ViTConfig for pictures of 32 x 32 pixels
     """A Vision Transformer for the toy world. Small transformers need a wide start: `initializer_range`
     is four times the default. Raises ValueError for an unknown size."""
-    if size not in _WIDTHS:
-        raise ValueError(f"size is {size!r}; accepted are {', '.join(_WIDTHS)}")
     from transformers import ViTConfig
 
-    width, layers, heads, patch = _WIDTHS[size]
+    width, layers, heads, patch = pick_size(size, _WIDTHS)
     names = {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
     return ViTConfig(
         **{

@@ -8,6 +8,7 @@ __all__ = ['KINDS', 'EVEN_SHARES', 'vqa_config', 'vqa_tokenizer', 'question_set'
 import functools
 import random
 
+from ..reading import pick_size
 from .regions import REGION_AMOUNTS, find_regions
 from ..toys.cache import toy_folder
 from ..toys.registry import recipe
@@ -24,10 +25,9 @@ def vqa_config(
     from transformers import LxmertConfig, VisualBertConfig
 
     widths = {"toy": (64, 3, 2), "small": (192, 6, 6), "base": (768, 12, 12)}
-    for name, value, accepted in (("kind", kind, ("visual_bert", "lxmert")), ("size", size, tuple(widths))):
-        if value not in accepted:
-            raise ValueError(f"{name} is {value!r}; accepted are {', '.join(accepted)}")
-    width, layers, heads = widths[size]
+    if kind not in ("visual_bert", "lxmert"):
+        raise ValueError(f"kind is {kind!r}; accepted are visual_bert, lxmert")
+    width, layers, heads = pick_size(size, widths)
     shared = {
         "vocab_size": len(_vocabulary()),
         "hidden_size": width,
@@ -131,6 +131,7 @@ def _load_detector(folder: str):
 
     return ResNetForImageClassification.from_pretrained(folder).eval()
 
+# %% ../../nbs/recipes/vqa.ipynb #23a75755
 def vqa_inputs(model, ids, features, boxes) -> dict:
     "Arguments of either model for a batch of questions (b, n), padded with zeros, and regions (b, 4, 64) and (b, 4, 4)."
     import torch

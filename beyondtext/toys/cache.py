@@ -191,7 +191,7 @@ def load_history(folder: str | Path) -> "pd.DataFrame":
 def prune(
     remove: bool = True,  # False: only list them
 ) -> "pd.DataFrame":  # toy (the folder's name) and MB
-    "Remove the toys that no recipe names any more, and the remains of runs that were killed."
+    "Remove the toys that no recipe names any more."
     import pandas as pd
 
     load_recipes()

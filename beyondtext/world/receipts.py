@@ -205,6 +205,7 @@ def make_document(
         )
     return _recognised(page)
 
+# %% ../../nbs/world/receipts.ipynb #49729e9a
 def _goods(page: _Printer) -> int:
     "Print the goods; what they cost, in cents."
     dice, net = page.dice, 0

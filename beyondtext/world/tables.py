@@ -56,6 +56,8 @@ _BOOK = Theme(
         ),
     ),
 )
+
+# %% ../../nbs/world/tables.ipynb #e4b50fe3
 _PLAYERS = Theme(
     "player",
     "players",
@@ -243,6 +245,8 @@ WORDINGS |= {
         "what is the average of the {noun} of the {kind} {value}? | what is the mean number of {noun} for the {kind} {value}?",
     ),
 }
+
+# %% ../../nbs/world/tables.ipynb #4ac7e81d
 THAN_WORDS = {
     "more": "more than | over | above",
     "less": "fewer than | less than | under | below",

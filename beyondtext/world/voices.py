@@ -250,6 +250,7 @@ def speech_dataset(
             new.rename(folder)
     return load_from_disk(str(folder / "table"))
 
+# %% ../../nbs/world/voices.ipynb #c053a845
 def _write_files(spoken, place: Path, later: Path) -> list[dict]:
     "Write one FLAC file each into `place`, which will be renamed to `later`; return the rows of the table."
     import soundfile
