@@ -9,10 +9,10 @@ DEV    := $(VENV)/.dev
 
 help:
 	@echo "make course  run every notebook; pages to read go to _course/start.html"
-	@echo "make test    all checks: notebooks clean, exported and fresh; nbdev_test; pytest"
+	@echo "make test    all checks: notebooks clean, exported and fresh; what has not run yet; pytest"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make site    render and serve the blog (needs quarto)"
-	@echo "make save    run the notebooks whose code changed and store their outputs"
+	@echo "make save    run the experiments and notebooks whose code changed and store what comes out"
 	@echo "make export  notebooks to package and README"
 	@echo "make benchmark  time and memory of all attentions, about 15 minutes; result in benchmarks/"
 
@@ -31,7 +31,7 @@ course: $(COURSE)
 
 test: $(DEV)
 	$(BIN)/python -m beyondtext.dev.course --check
-	OMP_NUM_THREADS=1 $(BIN)/nbdev_test --n_workers 2
+	$(BIN)/python -m beyondtext.dev.course --missing
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: $(DEV)
@@ -45,6 +45,7 @@ export: $(DEV)
 	$(BIN)/python -m beyondtext.dev.course --readme
 
 save: $(DEV)
+	$(BIN)/python -m beyondtext.dev.course --experiments
 	$(BIN)/python -m beyondtext.dev.course --save --changed
 
 benchmark: $(DEV)

@@ -40,7 +40,7 @@ setup(
         *(f"Programming Language :: Python :: {version}" for version in pythons),
     ],
     packages=find_packages(include=["beyondtext", "beyondtext.*"]),
-    package_data={"beyondtext": ["py.typed", "*.pyi"]},
+    package_data={"beyondtext": ["py.typed", "*.pyi", "results/*.csv"]},
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require={**parts, "course": course, "dev": course + needs["dev"]},

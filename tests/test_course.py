@@ -1,4 +1,5 @@
 "The runner: what it writes, what it leaves alone, and that it stops when told."
+import json
 import os
 import re
 import signal
@@ -45,7 +46,7 @@ def test_pages_are_written_and_the_clone_stays_as_it_is(clone):
     assert "nbs/good.ipynb" in result.stdout and "peak MB" in result.stdout
     assert {p: p.read_bytes() for p in clone.joinpath("nbs").rglob("*.ipynb")} == before
     made = sorted(p.relative_to(clone / "_course").as_posix() for p in (clone / "_course").rglob("*") if p.is_file())
-    assert made == ["good.html", "good.ipynb", "optional.html", "optional.ipynb", "start.html"]
+    assert made == ["good.html", "good.ipynb", "optional.html", "optional.ipynb", "receipts.json", "start.html"]
     page = (clone / "_course" / "good.html").read_text()
     assert "The good one" in page and "<msup><mi>x</mi><mn>2</mn></msup>" in page 
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=.https?:", page), "a page needs no network"
@@ -98,6 +99,58 @@ def test_threads_are_shared_and_the_hub_is_off(clone):
     assert run(clone, "--save", "--jobs", "1", clone / "nbs" / "good.ipynb").returncode == 0
     shown = nbformat.read(clone / "nbs" / "good.ipynb", 4).cells[3].outputs[0].data["text/plain"]
     assert shown == repr((str(len(os.sched_getaffinity(0))), "1"))
+
+
+def test_a_run_goes_on_where_it_was(clone):
+    "What has run needs no second time, unless all has, or it is asked for by name, or its code has changed."
+    times = lambda: {name: (clone / "_course" / f"{name}.html").stat().st_mtime_ns for name in ("good", "optional")}
+    assert run(clone).returncode == 1
+    first = times()
+    again = run(clone)
+    assert again.returncode == 1 and "2 notebooks have run with this code already" in again.stderr and "nbs/sub/bad.ipynb failed" in again.stderr
+    assert times() == first
+    bad, good = clone / "nbs" / "sub" / "bad.ipynb", clone / "nbs" / "good.ipynb"
+    nb = nbformat.read(bad, 4)
+    nb.cells[3].source = "int('1')"
+    nbformat.write(nb, bad)
+    assert run(clone, "--missing").returncode == 0 and times() == first
+    assert run(clone, "--missing").returncode == 0 and times() == first
+    assert run(clone, good).returncode == 0 and times()["good"] > first["good"]
+    nb = nbformat.read(good, 4)
+    nb.cells[2].source = "print('hullo')"
+    nbformat.write(nb, good)
+    second = times()
+    assert run(clone, "--missing").returncode == 0 and times()["good"] > second["good"] and times()["optional"] == first["optional"]
+    assert run(clone, "--missing", "--hub").returncode == 0 and times()["optional"] > first["optional"]
+    assert run(clone, "--hub").returncode == 0 and times()["good"] > second["good"]
+
+
+TINY = """
+import json, sys
+sys.path.insert(0, "tests")
+import tiny_system
+from beyondtext.dev import run
+from beyondtext.toys.registry import SYSTEMS, System
+for name, seconds, needs in json.loads(sys.argv[1]): SYSTEMS[name] = System(name, tiny_system.TINY.recipe, seconds=seconds, needs=tuple(needs))
+print(list(run.training_seconds(json.loads(sys.argv[2]))))
+"""
+
+
+def test_the_longest_chain_of_toys_comes_first():
+    toys = [["a", 50, []], ["b", 30, []], ["c", 40, ["b"]], ["d", 45, ["b"]], ["e", 80, []], ["f", 1, []]]
+    order = python("-c", TINY, json.dumps(toys), json.dumps(["a", "c", "d", "e"]), cwd=ROOT).stdout.strip()
+    assert order == "['e', 'b', 'a', 'd', 'c']"  # b is waited for by d, so 75 seconds hang on it
+
+
+def test_toys_are_trained_before_the_pages_that_ask_for_them(clone, cache):
+    "A page only loads what is there; a toy that fails is reported, and its page says why."
+    nb = nbformat.read(clone / "nbs" / "good.ipynb", 4)
+    nb.cells[2].source = "from beyondtext.toys.cache import is_trained, toy_folder\nprint(is_trained('vqa-regions'))\ntoy_folder"
+    nb.cells[3].source = "if False: toy_folder('vqa-regions')"
+    nbformat.write(nb, clone / "nbs" / "good.ipynb")
+    result = run(clone, "nbs/good.ipynb")
+    assert result.returncode == 0, result.stderr
+    assert "toy vqa-regions" in result.stdout and texts(clone / "_course" / "good.ipynb")[0] == "True\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

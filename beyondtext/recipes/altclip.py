@@ -254,6 +254,7 @@ def _teacher():
     licence="creativeml-openrail-m",
     megabytes=3220,
     needs=("clip",),
+    seconds=31,
 )
 def train_altclip(seed: int = 0, size: str = "toy"):
     """The recipe of the toy AltCLIP: 20,000 captions in English and Chinese, of which 200 are in Japanese, too; then
@@ -273,7 +274,7 @@ def train_altclip(seed: int = 0, size: str = "toy"):
     ).reset_index(level=0)
 
 # %% ../../nbs/recipes/altclip.ipynb #c0b5cc96
-@recipe("altclip-stages", needs=("clip",))
+@recipe("altclip-stages", needs=("clip",), is_experiment=True, seconds=194)
 def train_altclip_stages(seed: int = 0, size: str = "toy"):
     "Five students with less or more parallel text, measured on the test splits after either stage. The model is the last one."
     import pandas as pd

@@ -263,6 +263,7 @@ def _rate(size: str) -> float:
     revision="3d74acf",
     licence="mit",
     megabytes=605,
+    seconds=88,
 )
 def train_clip(seed: int = 0, size: str = "toy"):
     "The recipe of the toy CLIP: first single objects, then all."
@@ -285,7 +286,7 @@ def train_clip(seed: int = 0, size: str = "toy"):
     return (model, clip_processor()), pd.concat([first, history], ignore_index=True)
 
 # %% ../../nbs/recipes/clip.ipynb #59f18ba5
-@recipe("clip-batches")
+@recipe("clip-batches", is_experiment=True, seconds=104)
 def train_clip_batches(seed: int = 0, size: str = "toy"):
     "CLIP with batches of 16, 64 and 256 and the same number of pictures each. The model is the last one."
     from copy import deepcopy

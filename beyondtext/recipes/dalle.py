@@ -95,7 +95,7 @@ def _stream_loss(model, batch):
     return losses[:, TEXT - 1 :].mean() + (losses[:, : TEXT - 1] * real).sum() / real.sum() / 8
 
 # %% ../../nbs/recipes/dalle.ipynb #4692bb81
-@recipe("dalle")
+@recipe("dalle", seconds=141)
 def train_dalle(seed: int = 0, size: str = "toy"):
     "The recipe of the toy DALL·E: the discrete VAE, then the transformer over captions and codes."
     import pandas as pd
@@ -116,7 +116,7 @@ def train_dalle(seed: int = 0, size: str = "toy"):
     return (model, dalle_tokenizer(), vae), history.reset_index(level=0)
 
 # %% ../../nbs/recipes/dalle.ipynb #5d02f0aa
-@recipe("dalle-judge")
+@recipe("dalle-judge", seconds=23)
 def train_judge(seed: int = 0, size: str = "toy"):
     "The recipe of the classifier that reads drawings: it has seen all pairs of colour and shape."
     return train_regions(seed, size, ("train", "validation_held_out"))

@@ -179,7 +179,7 @@ def evaluate_layoutlm(
     return {name: ok.float().mean().item() for name, ok in right.items()}
 
 # %% ../../nbs/recipes/layoutlm.ipynb #f96c3298
-@recipe("layoutlm", environment=("pillow",))
+@recipe("layoutlm", environment=("pillow",), seconds=55)
 def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
     "The recipe of the toy that reads receipts."
     import torch
@@ -216,7 +216,7 @@ def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
     return (model, layoutlm_tokenizer()), history
 
 # %% ../../nbs/recipes/layoutlm.ipynb #b0586420
-@recipe("layoutlm-words", environment=("pillow",))
+@recipe("layoutlm-words", environment=("pillow",), seconds=55)
 def train_layoutlm_words(seed: int = 0, size: str = "toy"):
     "The control that never sees a box."
     return train_layoutlm(seed, size, boxes=False)
@@ -244,6 +244,7 @@ def _asked(n: int, split: str, unseen: bool = False) -> list[tuple[Document, str
     megabytes=511,
     continues="layoutlm",
     environment=("pillow",),
+    seconds=33,
 )
 def train_document_qa(seed: int = 0, size: str = "toy"):
     "The recipe of the toy that answers questions to receipts."

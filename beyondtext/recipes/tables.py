@@ -317,6 +317,7 @@ def _watch(ordered: bool, model) -> dict[str, float]:
     revision="e3dde19",
     licence="apache-2.0",
     megabytes=443,
+    seconds=100,
 )
 def train_tables(seed: int = 0, size: str = "toy", ordered: bool = True, start=structured_start):
     "The recipe of the toy TAPAS."
@@ -339,7 +340,7 @@ def train_tables(seed: int = 0, size: str = "toy", ordered: bool = True, start=s
     return (model, table_tokenizer()), pd.concat([easy, rest], ignore_index=True)
 
 # %% ../../nbs/recipes/tables.ipynb #2503d46b
-@recipe("tables-unordered")
+@recipe("tables-unordered", seconds=88)
 def train_unordered(seed: int = 0, size: str = "toy"):
     "The control without ranks and comparisons."
     return train_tables(seed, size, ordered=False)

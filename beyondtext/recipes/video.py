@@ -116,6 +116,7 @@ def _loss(model, batch):
     hub="facebook/timesformer-base-finetuned-k400",
     licence="cc-by-nc-4.0",
     megabytes=486,
+    seconds=25,
 )
 def train_video(seed: int = 0, size: str = "toy", **changes):
     "The recipe of the toy TimeSformer: the direction of motion, with divided attention."
@@ -147,12 +148,12 @@ def train_video(seed: int = 0, size: str = "toy", **changes):
     return (model, processor), history
 
 # %% ../../nbs/recipes/video.ipynb #8778b287
-@recipe("video-space")
+@recipe("video-space", seconds=25)
 def train_space_only(seed: int = 0, size: str = "toy"):
     "The control whose frames never meet."
     return train_video(seed, size, attention_type="space_only", num_hidden_layers=2)
 
-@recipe("video-joint")
+@recipe("video-joint", seconds=30)
 def train_joint(seed: int = 0, size: str = "toy"):
     "The control in which every patch attends to every patch of every frame."
     return train_video(seed, size, attention_type="joint_space_time", num_hidden_layers=2)

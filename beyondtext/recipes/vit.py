@@ -167,6 +167,7 @@ def _trained(
     revision="3f49326",
     licence="apache-2.0",
     megabytes=346,
+    seconds=60,
 )
 def train_vit(seed: int = 0, size: str = "toy", grey: float = 0.5):
     "The recipe of the toy ViT: two labels, half of each batch in grey."
@@ -175,7 +176,7 @@ def train_vit(seed: int = 0, size: str = "toy", grey: float = 0.5):
     return _trained(ViTForImageClassification, seed, size, dict, _watch, {"loss": two_label_loss(grey)})
 
 # %% ../../nbs/recipes/vit.ipynb #e173807c
-@recipe("vit-plain")
+@recipe("vit-plain", seconds=48)
 def train_plain_vit(seed: int = 0, size: str = "toy"):
     "The control without grey pictures."
     return train_vit(seed, size, grey=0.0)
@@ -187,7 +188,7 @@ def _joint(data: dict) -> dict:
         "labels": data["colour"] * len(SHAPES) + data["shape"],
     }
 
-@recipe("vit-joint")
+@recipe("vit-joint", seconds=50)
 def train_joint_vit(seed: int = 0, size: str = "toy"):
     "The control with one label for each pair of colour and shape."
     from transformers import ViTForImageClassification
@@ -222,7 +223,7 @@ def _masked_loss(model, batch):
     drawn = model(pixel_values=pixel_values, bool_masked_pos=hidden).reconstruction
     return (mean_colours(drawn, patch) - mean_colours(pixel_values, patch))[hidden].square().mean()
 
-@recipe("vit-masked")
+@recipe("vit-masked", seconds=52)
 def train_masked_vit(seed: int = 0, size: str = "toy"):
     "The recipe for guessing the mean colour of hidden patches."
     from transformers import ViTForMaskedImageModeling

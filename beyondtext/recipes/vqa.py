@@ -269,20 +269,21 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     licence="apache-2.0",
     megabytes=470,
     needs=("vqa-regions",),
+    seconds=52,
 )
 def train_vqa(seed: int = 0, size: str = "toy"):
     "The recipe of the toy VisualBERT."
     model, history = _trained("visual_bert", seed, size)
     return (model, vqa_tokenizer()), history
 
-@recipe("vqa-lxmert", needs=("vqa-regions",))
+@recipe("vqa-lxmert", needs=("vqa-regions",), seconds=65)
 def train_lxmert(seed: int = 0, size: str = "toy"):
     "The recipe of the toy LXMERT."
     model, history = _trained("lxmert", seed, size)
     return (model, vqa_tokenizer()), history
 
 # %% ../../nbs/recipes/vqa.ipynb #01792e7c
-@recipe("vqa-biased", needs=("vqa-regions",))
+@recipe("vqa-biased", needs=("vqa-regions",), is_experiment=True, seconds=130)
 def train_biased(seed: int = 0, size: str = "toy"):
     "A seeing and a blind model on biased questions, a blind one on balanced ones, asked on test scenes. The model is the last one."
     import pandas as pd

@@ -176,7 +176,7 @@ def _piece_of(obj, code) -> Piece:
     return read_piece(node)
 
 # %% ../../nbs/toys/identity.ipynb #02e1ce25
-MACHINERY = tuple(f"beyondtext.toys.{name}" for name in ("registry", "identity", "cache", "hub"))
+MACHINERY = tuple(f"beyondtext.toys.{name}" for name in ("registry", "identity", "cache", "experiments", "hub"))
 
 def _is_ours(module: str | None, root: str) -> bool:
     return bool(module) and module.split(".")[0] in ("beyondtext", root) and module not in MACHINERY
@@ -301,12 +301,15 @@ ENVIRONMENT: dict[str, Callable[[], str]] = {
 }
 
 # %% ../../nbs/toys/identity.ipynb #4b59d896
-def identity(system: str | System) -> str:
+def identity(
+    system: str | System,
+    environment: bool = True,  # False: only of the code, which is the same on every machine
+) -> str:
     "The hash of all that decides the weights of a system's toys, but for their seed and size."
     system = find_system(system)
     parts = [closure(system.recipe).digest]
-    parts += [f"{name}: {identity(name)}" for name, _, _ in system.required()]
-    parts += [f"{name} {ENVIRONMENT[name]()}" for name in system.environment]
+    parts += [f"{name}: {identity(name, environment)}" for name, _, _ in system.required()]
+    parts += [f"{name} {ENVIRONMENT[name]()}" for name in system.environment if environment]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 def toy_name(system: str | System, seed: int = 0, size: str = "toy") -> str:

@@ -30,6 +30,8 @@ class System:
     needs: tuple[str, ...] = ()  # systems whose toys (seed 0, size "toy") the training reads
     continues: str | None = None  # the system whose toy of the same seed and size the training starts from
     environment: tuple[str, ...] = ()  # what else decides the weights: keys of `identity.ENVIRONMENT`
+    seconds: int = 30  # about how long one core of a laptop trains the toy
+    is_experiment: bool = False  # only its history is read: a table that is stored with the course
 
     def train(self, seed: int = 0, size: str = "toy"):
         "Run the recipe."
