@@ -5,11 +5,25 @@ __all__ = ['main']
 
 # %% ../nbs/train.ipynb #01e0134d
 import argparse
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 from .toys.cache import toy_folder
 from .toys.registry import SYSTEMS, find_system, load_recipes
+
+# %% ../nbs/train.ipynb #544abc48
+_JOINED = ("RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "ROLE_", "MASTER_", "NODE_RANK", "TORCHELASTIC_", "ACCELERATE_", "FSDP_")
+_MAKE = "import sys; from beyondtext.toys.cache import toy_folder; toy_folder(sys.argv[1], int(sys.argv[2]), sys.argv[3])"
+
+def _make_alone(system: str, seed: int, size: str) -> None:
+    "Train a toy, unless it is there, in one process that no launcher has joined to others."
+    if "RANK" not in os.environ:
+        toy_folder(system, seed, size)
+        return
+    env = {name: value for name, value in os.environ.items() if not name.startswith(_JOINED)}
+    subprocess.run([sys.executable, "-c", _MAKE, system, str(seed), size], env=env, check=True)
 
 # %% ../nbs/train.ipynb #896acf53
 def main(arguments=None) -> int:
@@ -32,7 +46,7 @@ def main(arguments=None) -> int:
         parser.error(f"--output is {folder}, which is not empty; accepted is a new or empty folder")
     system = find_system(options.system)
     for needed in system.required(options.seed, options.size):
-        toy_folder(*needed)  # before the processes are joined
+        _make_alone(*needed)
     from accelerate import PartialState
 
     parts, history = system.train(options.seed, options.size)

@@ -27,12 +27,63 @@ json.dump([state.num_processes, *(p.item() for p in model.parameters())], open(f
 def test_two_processes_agree(tmp_path):
     "accelerate launch on two CPU processes with gloo: both end with the same weights, the right ones."
     (tmp_path / "loop.py").write_text(LOOP)
-    run = python("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
-                 "--dynamo_backend", "no", "--main_process_port", "0", tmp_path / "loop.py", tmp_path, env={"OMP_NUM_THREADS": "1"})
+    run = launch(2, tmp_path / "loop.py", tmp_path)
     assert run.returncode == 0, run.stderr[-2000:]
     first, second = (json.loads((tmp_path / f"{i}.json").read_text()) for i in (0, 1))
     assert first == second and first[0] == 2
     assert abs(first[1] - 3) < 0.02 and abs(first[2] + 1) < 0.02
+
+
+NEEDY = """
+import sys
+from beyondtext import train
+from beyondtext.toys.cache import toy_folder
+from beyondtext.toys.registry import SYSTEMS, System, load_recipes
+load_recipes()
+recipe = SYSTEMS["punctuation"].recipe
+def continued(seed, size):
+    toy_folder("punctuation")
+    from beyondtext.toys import training
+    fit, training.fit = training.fit, lambda *a, **k: fit(*a, **k | {"steps": 2})
+    return recipe(seed, size)
+SYSTEMS["needy"] = System("needy", continued, needs=("punctuation",))
+sys.exit(train.main(["needy", "--output", sys.argv[1]]))
+"""
+
+
+def launch(processes, *arguments):
+    return python("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", processes, "--num_machines", "1", "--mixed_precision", "no",
+                  "--dynamo_backend", "no", "--main_process_port", "0", *arguments, env={"OMP_NUM_THREADS": "1"})
+
+
+def test_a_needed_toy_is_made_before_processes_are_joined(tmp_path, cache):
+    "From a cold cache, on two processes: the one that waits for the other's toy must not be waited for."
+    (tmp_path / "needy.py").write_text(NEEDY)
+    run = launch(2, tmp_path / "needy.py", tmp_path / "out")
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert (tmp_path / "out" / "model.safetensors").is_file() and len([p for p in cache.iterdir() if p.is_dir()]) == 1
+
+
+def test_fewer_batches_than_processes_are_refused(tmp_path):
+    (tmp_path / "loop.py").write_text(LOOP.replace("batch_size=16", "batch_size=64"))
+    run = launch(2, tmp_path / "loop.py", tmp_path)
+    assert run.returncode and "data has 1 batches of 64 for 2 processes; accepted is one each, or more" in run.stderr
+
+
+class Watched(torch.nn.Linear):
+    "Notes whether it computes in half precision."
+    halved = None
+
+    def forward(self, x):
+        self.halved = torch.is_autocast_enabled("cpu")
+        return super().forward(x)
+
+
+def test_one_precision_after_the_other():
+    for precision in ("no", "bf16", "no", "bf16"):
+        model = Watched(1, 1)
+        fit(model, {"x": torch.ones(4, 1)}, steps=1, loss=lambda m, b: m(b["x"]).float().square().mean(), mixed_precision=precision)
+        assert model.halved == (precision == "bf16")
 
 
 def test_train_command(tmp_path, monkeypatch, capsys):

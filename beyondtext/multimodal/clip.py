@@ -85,7 +85,7 @@ def find_images(
     pictures, _ = read_images(images)
     pipe = _opened(system, checkpoint, device)
     values = pipe.image_processor(pictures, return_tensors="pt").pixel_values.to(pipe.model.device)
-    image_vectors = unit_vectors(lambda x: pipe.model.get_image_features(pixel_values=x), values)
+    image_vectors = unit_vectors(pipe.model, lambda x: pipe.model.get_image_features(pixel_values=x), values)
     cosines = (embed_texts(pipe.model, pipe.tokenizer, texts_given) @ image_vectors.T).cpu()
     found = cosines.topk(min(top_k, len(pictures)))
     rows = (

@@ -159,14 +159,11 @@ def _trimmed(ids) -> dict:
 # %% ../../nbs/recipes/altclip.ipynb #ada84abb
 def teacher_vectors(clip, texts):  # -> tensor (n, width)
     "What CLIP's text tower makes of English texts, before the projection."
-    import torch
-
     from beyondtext.recipes.byte_pairs import clip_tokenizer
+    from beyondtext.toys.training import predict
 
     inputs = clip_tokenizer()(texts, padding=True, return_tensors="pt")
-    with torch.inference_mode():
-        rows = zip(inputs.input_ids.split(500), inputs.attention_mask.split(500))
-        found = torch.cat([clip.text_model(input_ids=i, attention_mask=m).pooler_output for i, m in rows])
+    found = predict(clip.text_model, dict(inputs), 500, output=lambda out: out.pooler_output)
     return found.clone()  # an ordinary tensor again
 
 def learn_from_teacher(

@@ -139,20 +139,24 @@ def _widened(model, width: float = 0.08):
 # %% ../../nbs/recipes/clip.ipynb #5d26bf94
 def embed_images(model, images):  # pictures (n, 3, 32, 32) of bytes -> tensor (n, d) of vectors of length 1
     "The vectors of pictures of the toy world."
-    return unit_vectors(lambda x: model.get_image_features(pixel_values=x), _pixel_values(images))
+    return unit_vectors(model, lambda x: model.get_image_features(pixel_values=x), _pixel_values(images))
 
 def embed_texts(model, tokenizer, texts):  # -> tensor (n, d) of vectors of length 1
     "The vectors of texts."
-    inputs = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt").to(model.device)
+    inputs = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
     features = lambda ids, mask: model.get_text_features(input_ids=ids, attention_mask=mask)
-    return unit_vectors(features, inputs.input_ids, inputs.attention_mask)
+    return unit_vectors(model, features, inputs.input_ids, inputs.attention_mask)
 
-def unit_vectors(features, *columns):
+def unit_vectors(model, features, *columns):
     import torch
     from torch.nn.functional import normalize
 
+    from beyondtext.toys.training import on_device_of
+
+    found = []
     with torch.inference_mode():
-        found = [features(*rows).pooler_output for rows in zip(*(column.split(500) for column in columns))]
+        for rows in zip(*(column.split(500) for column in columns)):
+            found.append(features(*on_device_of(model, rows)).pooler_output.cpu())
     return normalize(torch.cat(found), dim=-1)
 
 # %% ../../nbs/recipes/clip.ipynb #e2867f09

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from ..reading import pick_size
 from .discrete_vae import DALLE_AMOUNTS, DiscreteVAE, tidy, train_discrete_vae
-from .regions import PARTS, cells, train_regions
-from .vit import to_pixel_values
+from .regions import PARTS, read_cells, train_regions
 from ..toys.registry import recipe
 from ..world.language import caption
 from ..world.scenes import COLOURS, SHAPES, make_scene, make_scenes, picture_batch
@@ -123,10 +122,7 @@ def train_judge(seed: int = 0, size: str = "toy"):
 
 def read_drawings(judge, images) -> list[Counter]:  # bytes (n, 3, 32, 32)
     "The objects on each picture: how often each pair of colour and shape is there."
-    import torch
-
-    with torch.inference_mode():
-        outputs = torch.cat([cells(judge, to_pixel_values(x))[1] for x in images.split(500)])
+    outputs = read_cells(judge, images)
     names = [
         [options[i] for i in outputs[..., PARTS[what]].argmax(2).flatten()]
         for what, options in (("colour", list(COLOURS)), ("shape", SHAPES))

@@ -79,9 +79,12 @@ class DiscreteVAE:
     def _over(self, rows, function):
         import torch
 
+        from beyondtext.toys.training import on_device_of
+
         self.network.eval()
         with torch.inference_mode():
-            return torch.cat([function(part) for part in rows.split(500)]).clone()
+            parts = [function(on_device_of(self.network, part)).cpu() for part in rows.split(500)]
+        return torch.cat(parts).clone()
 
     def save_pretrained(self, folder):
         "Store the weights and the sizes in a folder."

@@ -163,7 +163,7 @@ def _loss(model, batch):
 def train_igpt(seed: int = 0, size: str = "toy"):
     "The recipe of the toy iGPT: the next pixel of pictures of one object."
     import torch
-    from beyondtext.toys.training import fit
+    from beyondtext.toys.training import fit, on_device_of
     from transformers import ImageGPTForCausalImageModeling
 
     torch.manual_seed(seed)
@@ -180,7 +180,7 @@ def train_igpt(seed: int = 0, size: str = "toy"):
         batch_size=16,
         lr=8e-3 if size == "toy" else 1e-3,
         loss=_loss,
-        evaluate=lambda model: {"validation loss": _loss(model, check).item()},
+        evaluate=lambda model: {"validation loss": _loss(model, on_device_of(model, check)).item()},
         every=max(1, steps // 7),
         seed=seed,
         progress="iGPT",

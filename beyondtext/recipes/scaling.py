@@ -158,8 +158,9 @@ def gpt_run(
 
 def _losses(model, pieces: dict) -> dict[str, float]:
     "The loss on each piece of text."
-    moved = {name: piece.to(model.device) for name, piece in pieces.items()}
-    return {name: model(piece, labels=piece).loss.item() for name, piece in moved.items()}
+    from beyondtext.toys.training import on_device_of
+
+    return {name: model(p, labels=p).loss.item() for name, p in on_device_of(model, pieces).items()}
 
 # %% ../../nbs/recipes/scaling.ipynb #4de263db
 _SWEEPS = {

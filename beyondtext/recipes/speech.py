@@ -177,11 +177,13 @@ def recognise(
     "What a model makes of each recording, one at a time, so that nothing is padded."
     import torch
 
-    device, found = next(model.parameters()).device, []
+    from beyondtext.toys.training import on_device_of
+
+    found = []
     with torch.inference_mode():
         for x in sounds:
-            inputs = processor(x, sampling_rate=16_000, return_tensors="pt").input_values.to(device)
-            found.append(model(inputs).logits[0].log_softmax(-1).cpu())
+            inputs = processor(x, sampling_rate=16_000, return_tensors="pt").input_values
+            found.append(model(on_device_of(model, inputs)).logits[0].log_softmax(-1).cpu())
     return found
 
 def decode_greedily(log_probs, processor) -> str:
@@ -217,11 +219,12 @@ def fit_speech(
     **settings,  # more arguments of `fit`
 ):  # a DataFrame: the curve of `fit`
     "Train a model on texts and samples, in batches of similar length."
+    from beyondtext.toys.training import on_device_of
+
     processor = speech_processor()
 
     def loss(model, rows):
-        batch, device = collate_speech(rows, processor), next(model.parameters()).device
-        return model(**{name: values.to(device) for name, values in batch.items()}).loss
+        return model(**on_device_of(model, collate_speech(rows, processor))).loss
 
     return fit_batches(model, examples, steps, seed, loss, joined, lr=lr, **settings)
 

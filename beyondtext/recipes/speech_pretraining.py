@@ -75,6 +75,8 @@ def _hidden_frames(model, sounds, share: float):
 
 def _fit_unlabelled(model, rows, steps: int, seed: int, loss, name: str):
     "Train on rows (target, samples): `loss` gets the model, the padded sounds, the sounds and the targets."
+    from beyondtext.toys.training import on_device_of
+
     processor = speech_processor()
 
     def of_rows(model, rows):
@@ -82,7 +84,7 @@ def _fit_unlabelled(model, rows, steps: int, seed: int, loss, name: str):
         inputs = processor(
             [x / 32768 for x in sounds], sampling_rate=16_000, padding=True, return_tensors="pt"
         )
-        return loss(model, inputs.input_values, sounds, targets)
+        return loss(model, on_device_of(model, inputs.input_values), sounds, targets)
 
     return fit_batches(model, rows, steps, seed, of_rows, lr=2e-3, progress=name)
 
@@ -105,8 +107,9 @@ def pretrain_on_units(
         for row, target in enumerate(targets):
             n = int(present[row].sum())
             wanted[row, :n] = torch.from_numpy(target)[:n]
-        out = model[0](inputs, mask_time_indices=hidden).last_hidden_state[:, : hidden.shape[1]]
         asked = hidden if share else present
+        hidden, asked, wanted = (t.to(inputs.device) for t in (hidden, asked, wanted))
+        out = model[0](inputs, mask_time_indices=hidden).last_hidden_state[:, : hidden.shape[1]]
         return F.cross_entropy(model[1](out[asked]), wanted[asked])
 
     both, rows = torch.nn.ModuleList([encoder, head]), [(u, x) for u, (_, x) in zip(units, examples)]
@@ -120,6 +123,8 @@ def pretrain_by_contrast(config, examples: list[tuple], steps: int, seed: int = 
     import torch
     from transformers import Wav2Vec2ForPreTraining
     from transformers.models.wav2vec2.modeling_wav2vec2 import _sample_negative_indices
+
+    from beyondtext.toys.training import on_device_of
 
     torch.manual_seed(seed)
     np.random.seed(seed)  # the library draws hidden places and distractors from it
@@ -135,7 +140,7 @@ def pretrain_by_contrast(config, examples: list[tuple], steps: int, seed: int = 
             ),
         }
         whole.set_gumbel_temperature(max(2 * 0.9985 ** next(step), 0.5))
-        return model(inputs, **places).loss / hidden.sum()
+        return model(inputs, **on_device_of(model, places)).loss / hidden.sum()
 
     rows = [("", x) for _, x in examples]
     _fit_unlabelled(whole, rows, steps, seed, loss, "contrast")

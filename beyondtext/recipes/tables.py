@@ -286,13 +286,14 @@ def evaluate_tables(
     "The fraction of questions that are answered rightly: of all, and of each kind."
     import numpy as np
     import torch
+    from beyondtext.toys.training import on_device_of
 
     right = []
     for start in range(0, len(data["length"]), 128):
         batch = {k: torch.as_tensor(v[start : start + 128]) for k, v in data.items()}
         inputs = _inputs(batch, ordered)
         with torch.inference_mode():
-            out = model(**{k: v.to(model.device) for k, v in inputs.items()})
+            out = model(**on_device_of(model, inputs))
         logits, operators = out.logits.cpu(), out.logits_aggregation.argmax(-1).cpu()
         for i, types in enumerate(inputs["token_type_ids"]):
             wanted = types[batch["selected"][i, : len(types)]]

@@ -78,15 +78,16 @@ def evaluate_video(
     "The fractions of films whose direction is named rightly, forwards and backwards."
     import torch
     from beyondtext.recipes.vit import to_pixel_values
+    from beyondtext.toys.training import on_device_of
 
-    data, device, right = moving_films(n, split), next(model.parameters()).device, {}
+    data, right = moving_films(n, split), {}
     back = torch.tensor([list(DIRECTIONS).index(_OPPOSITE[d]) for d in DIRECTIONS])[data["direction"]]
     for name, films, wanted in (
         ("forwards", data["films"], data["direction"]),
         ("backwards", data["films"].flip(1), back),
     ):
         with torch.inference_mode():
-            parts = [film_logits(model, to_pixel_values(part.to(device))).cpu() for part in films.split(250)]
+            parts = [film_logits(model, to_pixel_values(on_device_of(model, part))).cpu() for part in films.split(250)]
         right[name] = (torch.cat(parts).argmax(1) == wanted).float().mean().item()
     return right
 

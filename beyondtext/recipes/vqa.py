@@ -165,15 +165,14 @@ def _columns(rows) -> dict:
 def _answers(model, rows, features, boxes):  # (n,) positions in ANSWERS
     import torch
 
-    data = _columns(rows)
+    from beyondtext.toys.training import on_device_of
+
+    data, found = _columns(rows), []
     with torch.inference_mode():
-        batches = zip(data["ids"].split(500), data["scene"].split(500))
-        return torch.cat(
-            [
-                answer_logits(model(**vqa_inputs(model, ids, features[s], boxes[s]))).argmax(1)
-                for ids, s in batches
-            ]
-        )
+        for ids, s in zip(data["ids"].split(500), data["scene"].split(500)):
+            inputs = vqa_inputs(model, ids, features[s], boxes[s])
+            found.append(answer_logits(model(**on_device_of(model, inputs))).argmax(1).cpu())
+    return torch.cat(found)
 
 # %% ../../nbs/recipes/vqa.ipynb #c2a4dd81
 def score_questions(

@@ -1,0 +1,131 @@
+"What is trained on an accelerator is evaluated there: every recipe and every evaluation, on an accelerator that isn't there."
+import pytest
+from conftest import ROOT, python
+
+from beyondtext.toys.cache import toy_folder
+
+FAR = """
+import sys; sys.path.insert(0, "tests")
+import far, torch
+from beyondtext.toys import training
+from beyondtext.toys.registry import SYSTEMS, load_recipes
+
+fit = training.fit
+def two_steps(model, data, *, steps, every=None, **settings):
+    history = fit(model, data, steps=2, **settings)
+    assert {p.device.type for p in model.parameters()} == {"far"}
+    return history
+training.fit = two_steps
+load_recipes()
+
+def trained(name): return SYSTEMS[name].train()[0][0]
+with far.train_there():
+"""
+
+RECIPES = {
+    "vit": """
+from beyondtext.recipes import vit
+vit._AMOUNTS["toy"] = 2, 96
+for name in ("vit", "vit-plain", "vit-joint"): vit.evaluate_vit(trained(name), n=20)
+trained("vit-masked")""",
+    "igpt": """
+from beyondtext.recipes import igpt
+igpt._AMOUNTS["toy"] = 2, 96
+(model, processor), _ = igpt.train_igpt()
+igpt.evaluate_igpt(model, (processor.clusters + 1) * 127.5, n=4)""",
+    "video": """
+from beyondtext.recipes import video
+video._AMOUNTS["toy"] = 2, 48
+for name in ("video", "video-space", "video-joint"): video.evaluate_video(trained(name), n=20)""",
+    "tables": """
+from beyondtext.recipes import tables
+tables._STEPS["toy"] = 2, 2
+for name in ("tables", "tables-unordered"): trained(name)""",
+    "clip": """
+from beyondtext.recipes import clip
+clip._AMOUNTS["toy"] = 2, 2, 96
+model = trained("clip")
+clip.zero_shot_accuracy(model, clip.clip_tokenizer(), n=20)
+clip.recall_at_1(model, clip.clip_tokenizer(), n=100)
+clip.choice_accuracy(model, clip.clip_tokenizer(), clip.word_order_tests(n=40)["binding"])
+trained("clip-batches")""",
+    "altclip": """
+from beyondtext.recipes import altclip
+altclip._AMOUNTS["toy"] = 2, 2, 400
+altclip.evaluate_altclip(trained("altclip"), n=20)
+trained("altclip-stages")""",
+    "layoutlm": """
+from beyondtext.recipes import layoutlm
+folder = layoutlm.toy_folder("layoutlm")
+layoutlm.toy_folder, layoutlm._AMOUNTS["toy"] = lambda *_: folder, (2, 48)
+for name in ("layoutlm", "layoutlm-words"): layoutlm.evaluate_layoutlm(trained(name), n=10)
+trained("document-qa")""",
+    "regions": """
+from beyondtext.recipes import regions
+regions.REGION_AMOUNTS["toy"] = 2, 96
+model = trained("vqa-regions")
+regions.evaluate_regions(model, n=20)
+regions.find_regions(model, regions.picture_batch(regions.make_scenes(5)))""",
+    "vqa": """
+from beyondtext.recipes import vqa
+vqa.REGION_AMOUNTS = {"toy": (2, 96)}
+vqa._STEPS["toy"] = 2, 6
+for name in ("vqa", "vqa-lxmert"): vqa.evaluate_vqa(trained(name), n=5)
+trained("vqa-biased")""",
+    "dalle": """
+from beyondtext.recipes import clip, dalle, discrete_vae, regions
+dalle.DALLE_AMOUNTS["toy"] = 2, 64, 2, 64
+regions.REGION_AMOUNTS["toy"] = 2, 96
+clip._AMOUNTS["toy"] = 2, 2, 96
+(model, _, vae), _ = dalle.train_dalle()
+judge, matcher = trained("dalle-judge"), trained("clip")
+dalle.evaluate_vae(vae, judge, dalle.make_scenes(5))
+dalle.evaluate_dalle(model, vae, matcher, judge, n=2, candidates=2)""",
+    "speech": """
+from beyondtext.recipes import speech
+speech.SPEECH_AMOUNTS["toy"] = 2, 2, 40
+speech.evaluate_speech(trained("speech"), n=3)""",
+    "speech_pretraining": """
+from beyondtext.recipes import speech_pretraining as pretraining
+pretraining.SPEECH_AMOUNTS["toy"] = 2, 2, 40
+pretraining._LABELS = 10, 20
+trained("speech-few-labels")""",
+    "punctuation": """
+from beyondtext.recipes import punctuation
+trained("punctuation")""",
+    "scaling": """
+from beyondtext.recipes import scaling
+scaling._SWEEPS["toy"] |= {"widths": (4, 8), "between": (6,), "most": 6000, "steps": 2}
+trained("scaling")
+trained("scaling-pixels")""",
+}
+
+
+def run(source):
+    indented = "".join(f"    {line}\n" for line in source.strip().splitlines())
+    return python("-c", FAR + indented, cwd=ROOT, env={"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"})
+
+
+NEEDED = {"altclip": "clip", "layoutlm": "layoutlm", "vqa": "vqa-regions"}  # toys that a recipe loads
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_trained_and_evaluated_on_an_accelerator(recipe):
+    if recipe in NEEDED: toy_folder(NEEDED[recipe])
+    result = run(RECIPES[recipe])
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+def test_every_recipe_is_there():
+    from beyondtext.toys.registry import SYSTEMS, load_recipes
+    load_recipes()
+    modules = {s.recipe.__module__.rsplit(".", 1)[1] for s in SYSTEMS.values()}
+    assert modules <= set(RECIPES) | {"__main__"}
+    assert [name for name, s in SYSTEMS.items() if f'"{name}"' not in "".join(RECIPES.values()) and name not in ("igpt", "dalle")] == []
+
+
+def test_the_far_device_refuses_what_a_gpu_refuses():
+    result = run('torch.ones(3, device="far:0") + torch.ones(3)')
+    assert result.returncode == 1 and "Expected all tensors to be on the same device" in result.stderr
+    result = run('x = torch.ones(3, device="far:0")\nassert (x + 1).device.type == "far" and (x * 2).cpu().tolist() == [2, 2, 2] and x[torch.tensor([0])].tolist() == [1]')
+    assert result.returncode == 0, result.stderr[-2000:]
