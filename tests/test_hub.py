@@ -120,11 +120,9 @@ def test_the_hub_serves_a_toy(hub):
 @pytest.mark.parametrize("fault, words", [(404, "no such repository"), (401, "no such repository|status 401"), (403, "accept conditions|status 403"), (503, "status 503|can't be reached"),
                                           ("hang", "can't be reached"), ("cut", "can't be reached, or the transfer broke off")])
 def test_a_hub_that_misbehaves(hub, fault, words):
-    start = time.monotonic()
     said = hub(fault=fault)
     assert said.startswith("CheckpointError: team/tiny could not be fetched") and re.search(words, said) and 'checkpoint="toy"' in said, said
     assert said.count(". ") == 1  # one sentence, and what to do
-    assert time.monotonic() - start < 120
     assert hub(fault=None).endswith("0123456789" * 4), "after the fault, the same command works"
 
 

@@ -135,6 +135,8 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
         notebooks = {p: nb for p, nb in notebooks.items() if p not in done}  # what an earlier run has left
         if done:
             print(f"{len(done)} notebooks have run with this code already", file=sys.stderr)
+        if not notebooks:
+            return 0
     toys = missing_toys(notebooks) if "hub" not in flags else {}
     total = sum(find_system(name).seconds for name in toys) + sum(map(expected_seconds, notebooks.values()))
     bar = tqdm(total=total, desc=f"{len(toys)} toys, {len(notebooks)} notebooks", bar_format=_BAR)

@@ -216,7 +216,7 @@ class Progress:
         self._show()
 
     def advance(self, seconds: float):
-        self.bar.update(seconds)
+        self.bar.update(min(seconds, self.bar.total - self.bar.n))  # sums of fractions may be a trifle larger
 
     def finish(self, name: str):
         del self.running[name]
