@@ -273,21 +273,22 @@ class Run:
                 advance = lambda: self.progress.advance(seconds / steps)
                 await _execute(nb, path.parent, result, self.env, self.flags, advance)
                 if result.error is None:
-                    self._keep(nb, path, result)
+                    _keep(self, nb, path, result)
             except Exception as error:
                 result.error = f"{type(error).__name__}: {error}"  # no kernel, a full disk: the others go on
             self.progress.finish(result.name)
         return result
 
-    def _keep(self, nb, path: Path, result: Result) -> None:
-        stamp(nb, result, self.flags)
-        if self.save:
-            write_whole(path, as_text(clean(nb)))
-        else:
-            write_pages(nb, path, self.root, self.root / "_course")
-        self.receipts.add(path, nb)
-
 # %% ../../nbs/dev/run.ipynb #45348308
+def _keep(run: Run, nb, path: Path, result: Result) -> None:
+    "Store the outputs of a notebook, or write its pages, and its receipt."
+    stamp(nb, result, run.flags)
+    if run.save:
+        write_whole(path, as_text(clean(nb)))
+    else:
+        write_pages(nb, path, run.root, run.root / "_course")
+    run.receipts.add(path, nb)
+
 async def run_all(run: Run, toys: dict, notebooks: dict) -> list[Result]:
     "Train toys (name -> urgency) and execute notebooks (path -> content)."
     if os.name != "nt":
