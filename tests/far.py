@@ -2,6 +2,7 @@
 tensors of the CPU, as a GPU's would. Import it in a process of its own, before anything is trained."""
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
@@ -76,6 +77,7 @@ def _made_near(make):
 def train_there():
     "Let Accelerate find the far device, and nothing else. Returns the mode in which it works."
     from accelerate.state import PartialState
+    _device_constructors()  # PyTorch remembers what makes tensors, before that has other names
     torch.tensor, torch.as_tensor = _made_near(torch.tensor), _made_near(torch.as_tensor)
     torch.inference_mode = torch.no_grad  # a wrapped tensor can't be of the kind that inference mode makes
     PartialState()
