@@ -32,15 +32,21 @@ def clone(tmp_path):
     return tmp_path
 
 
-def run(clone, *arguments): return python("-m", "beyondtext.dev.course", *arguments, cwd=clone)
+FRESH = ("-m", "beyondtext.dev.course")
+FORKED = ("-c", "import sys; from beyondtext.dev import course, forks; course._MUCH, forks.Seed.__init__.__defaults__ = 0, ((),); sys.exit(course.main(sys.argv[1:]))")
+both_kinds = pytest.mark.parametrize("course", [FRESH, pytest.param(FORKED, marks=pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone"))], ids=["fresh", "forked"])
+
+
+def run(clone, *arguments, course=FRESH): return python(*course, *arguments, cwd=clone)
 
 
 def texts(path): return ["".join(o.get("text", "") for o in c.outputs) for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
 
 
-def test_pages_are_written_and_the_clone_stays_as_it_is(clone):
+@both_kinds
+def test_pages_are_written_and_the_clone_stays_as_it_is(clone, course):
     before = {p: p.read_bytes() for p in clone.rglob("*.ipynb")}
-    result = run(clone, "--jobs", "2")
+    result = run(clone, "--jobs", "2", course=course)
     assert result.returncode == 1
     assert "nbs/sub/bad.ipynb failed and was left as it was: cell 3 (int('one')): ValueError: invalid literal" in result.stderr
     assert "nbs/good.ipynb" in result.stdout and "peak MB" in result.stdout
@@ -153,14 +159,15 @@ def test_toys_are_trained_before_the_pages_that_ask_for_them(clone, cache):
     assert "toy vqa-regions" in result.stdout and texts(clone / "_course" / "good.ipynb")[0] == "True\n"
 
 
+@both_kinds
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_leaves_no_kernel_and_no_half_written_file(clone, number):
+def test_stopping_leaves_no_kernel_and_no_half_written_file(clone, number, course):
     path = clone / "nbs" / "good.ipynb"
     nb = nbformat.read(path, 4)
     nb.cells[3].source = f"open({str(clone / 'started')!r}, 'w').close(); import time; time.sleep(600)"
     nbformat.write(nb, path)
     before = path.read_bytes()
-    process = subprocess.Popen([sys.executable, "-m", "beyondtext.dev.course", "--save", "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True,
+    process = subprocess.Popen([sys.executable, *course, *["--save"][: course == FRESH], "--jobs", "2", str(path), "nbs/optional.ipynb"], cwd=clone, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background jobs ignore it
     for _ in range(600):
         if (clone / "started").exists(): break
@@ -175,12 +182,13 @@ def test_stopping_leaves_no_kernel_and_no_half_written_file(clone, number):
     assert path.read_bytes() == before and not list((clone / "nbs").glob(".*"))
 
 
-def test_a_dying_kernel_is_reported(clone):
+@both_kinds
+def test_a_dying_kernel_is_reported(clone, course):
     path = clone / "nbs" / "good.ipynb"
     nb = nbformat.read(path, 4)
     nb.cells[2].source = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     nbformat.write(nb, path)
-    result = run(clone, path)
+    result = run(clone, path, course=course)
     assert result.returncode == 1 and "the kernel died" in result.stderr
 
 
@@ -188,6 +196,26 @@ def test_a_dying_kernel_is_reported(clone):
 def test_bad_arguments(clone, arguments, message):
     result = run(clone, *arguments)
     assert result.returncode != 0 and message in result.stderr
+
+
+FAILING = """
+import asyncio, sys
+from beyondtext.dev import forks, run
+from beyondtext.toys.registry import SYSTEMS, System
+async def main():
+    seed = forks.Seed(run._environment(1, []), preloaded=()) if sys.argv[1] == "forked" else None
+    result = await run._train("nothing", run._environment(1, []), [], seed)
+    print(result.error, result.cpu_seconds < 60)
+    if seed: await seed.close()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("kind", ["fresh", "forked"])
+def test_why_a_toy_failed_is_said(kind):
+    if kind == "forked" and sys.platform != "linux": pytest.skip("forks on Linux alone")
+    said = python("-c", FAILING, kind).stdout
+    assert "system is 'nothing'" in said
 
 
 def test_outside_a_clone(tmp_path):

@@ -140,7 +140,8 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     toys = missing_toys(notebooks) if "hub" not in flags else {}
     total = sum(find_system(name).seconds for name in toys) + sum(map(expected_seconds, notebooks.values()))
     bar = tqdm(total=total, desc=f"{len(toys)} toys, {len(notebooks)} notebooks", bar_format=_BAR)
-    run = Run(root, options.jobs or count_cores(), flags, options.save, receipts, Progress(bar))
+    jobs, forks = options.jobs or count_cores(), total > _MUCH and not options.save  # what is stored is measured from the start
+    run = Run(root, jobs, flags, options.save, receipts, Progress(bar), forks)
     try:
         with bar:
             results = asyncio.run(run_all(run, toys, notebooks))
@@ -149,6 +150,7 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
         return 130
     return _report(results, root, options.save)
 
+_MUCH = 100  # seconds: with less to do, an import more or less makes no difference
 _BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} and about {remaining} to go{postfix}"
 
 def _report(results: list[Result], root: Path, save: bool) -> int:

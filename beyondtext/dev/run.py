@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
+from .forks import Seed
 from .pages import write_pages
 from .receipts import Receipts
 from .stamp import as_text, clean, code_hash, skipped, stamp, toys_of, write_whole
@@ -73,14 +74,25 @@ async def _watch(pid: int, result: Result):
         await asyncio.sleep(0.1)
 
 # %% ../../nbs/dev/run.ipynb #f71b6bbe
+_KERNEL = "from ipykernel.kernelapp import IPKernelApp; IPKernelApp.launch_instance()"
+
 @asynccontextmanager
-async def _kernel(env: dict, folder: Path, result: Result):
-    "A kernel of its own, watched, and gone afterwards whatever happens."
+async def _kernel(env: dict, folder: Path, result: Result, seed: Seed | None = None):
+    "A kernel of its own, watched, and gone afterwards whatever happens; forked, if there is a seed."
     from jupyter_client.manager import AsyncKernelManager
+
+    class Manager(AsyncKernelManager):
+        async def _async_launch_kernel(self, cmd, **settings):
+            if seed is None:
+                return await super()._async_launch_kernel(cmd, **settings)
+            place = self.provisioner
+            place.process = await seed.fork(_KERNEL, ["-f", self.connection_file], folder)
+            place.pid = place.pgid = place.process.pid
+            self._reconcile_connection_info(place.connection_info)
 
     with tempfile.TemporaryDirectory(prefix="beyondtext-") as sockets:
         address = {} if os.name == "nt" else {"transport": "ipc", "ip": f"{sockets}/kernel"}
-        manager = AsyncKernelManager(kernel_name="python3", **address)
+        manager = Manager(kernel_name="python3", **address)
         await manager.start_kernel(env=env, cwd=str(folder))
         watch = asyncio.create_task(_watch(manager.provisioner.pid, result))
         try:
@@ -106,14 +118,14 @@ def _still(nb) -> None:
             output.get("data", {}).pop(_WIDGET, None)
 
 # %% ../../nbs/dev/run.ipynb #d3defe8d
-async def _execute(nb, folder: Path, result: Result, env: dict, flags, advance) -> None:
+async def _execute(nb, folder: Path, result: Result, env: dict, flags, advance, seed: Seed | None = None) -> None:
     "Run the cells of `nb` in place; fill in `result`."
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
     start, cell = perf_counter(), None
-    async with _kernel(env, folder, result) as manager:
+    async with _kernel(env, folder, result, seed) as manager:
         client = NotebookClient(nb, km=manager, timeout=None, store_widget_state=False)
         try:
             await client.async_start_new_kernel_client()
@@ -144,24 +156,26 @@ def _first_code_line(source: str) -> str:
 # %% ../../nbs/dev/run.ipynb #94ee01ff
 _TRAIN = "import sys; from beyondtext.toys.cache import toy_folder; toy_folder(sys.argv[1])"
 
-async def _train(system: str, env: dict, flags) -> Result:
+async def _train(system: str, env: dict, flags, seed: Seed | None = None) -> Result:
     "Train a toy, unless it is there."
     result, start = Result(f"toy {system}"), perf_counter()
     source = f"{NO_MPS}\n{_TRAIN}" if _hides_mps(flags) else _TRAIN
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", source, system, env=env, stderr=asyncio.subprocess.PIPE
-    )
-    watch = asyncio.create_task(_watch(process.pid, result))
-    try:
-        _, said = await process.communicate()
-        if process.returncode:
-            last = (said.decode(errors="replace").strip() or "the process died").splitlines()[-1]
-            result.error = last
-    finally:
-        watch.cancel()
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with tempfile.NamedTemporaryFile() as errors:
+        if seed is None:
+            command = (sys.executable, "-c", source, system)
+            process = await asyncio.create_subprocess_exec(*command, env=env, stderr=errors)
+        else:
+            process = await seed.fork(source, [system], errors=errors.name)
+        watch = asyncio.create_task(_watch(process.pid, result))
+        try:
+            if await (process.wait() if seed is None else process.ended):
+                said = Path(errors.name).read_text(encoding="utf-8", errors="replace").strip()
+                result.error = (said or "the process died").splitlines()[-1]
+        finally:
+            watch.cancel()
+            if process.returncode is None:
+                process.kill()
+                await (process.wait() if seed is None else process.ended)
     result.seconds = perf_counter() - start
     return result
 
@@ -242,17 +256,19 @@ class Run:
     save: bool  # store outputs in the notebooks instead of writing pages
     receipts: Receipts
     progress: Progress
+    forks: bool = False  # fork all processes from one that has imported the libraries
 
     def __post_init__(self):
         self.env = _environment(max(1, count_cores() // self.jobs), self.flags)
         self.gate = Gate(self.jobs)
+        self.seed = Seed(self.env) if self.forks and sys.platform == "linux" else None
 
     async def toy(self, name: str, urgency: float, after: list) -> Result:
         if after:
             await asyncio.wait(after)
         async with self.gate.turn(_FIRST + urgency):
             self.progress.expect(name, seconds := find_system(name).seconds)
-            result = await _train(name, self.env, self.flags)
+            result = await _train(name, self.env, self.flags, self.seed)
             self.progress.advance(seconds)
             self.progress.finish(name)
         return result
@@ -271,7 +287,7 @@ class Run:
             self.progress.expect(result.name, seconds)
             try:
                 advance = lambda: self.progress.advance(seconds / steps)
-                await _execute(nb, path.parent, result, self.env, self.flags, advance)
+                await _execute(nb, path.parent, result, self.env, self.flags, advance, self.seed)
                 if result.error is None:
                     _keep(self, nb, path, result)
             except Exception as error:
@@ -296,14 +312,18 @@ async def run_all(run: Run, toys: dict, notebooks: dict) -> list[Result]:
             signal.SIGTERM, asyncio.current_task().cancel
         )  # as Ctrl-C does by itself
     training, reading = {}, []
-    async with asyncio.TaskGroup() as group:
-        start = lambda coroutine: group.create_task(coroutine)
-        for name in sorted(toys, key=lambda name: -toys[name]):  # a toy comes after those that it needs
-            needed = [training[n] for n, _, _ in find_system(name).required() if n in training]
-            training[name] = start(run.toy(name, toys[name], needed))
-        for path, nb in sorted(notebooks.items(), key=lambda item: -expected_seconds(item[1])):
-            needed = [training[n] for n in toys_of(nb) if n in training]
-            reading.append(start(run.notebook(path, nb, needed)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            start = lambda coroutine: group.create_task(coroutine)
+            for name in sorted(toys, key=lambda name: -toys[name]):  # a toy comes after those that it needs
+                needed = [training[n] for n, _, _ in find_system(name).required() if n in training]
+                training[name] = start(run.toy(name, toys[name], needed))
+            for path, nb in sorted(notebooks.items(), key=lambda item: -expected_seconds(item[1])):
+                needed = [training[n] for n in toys_of(nb) if n in training]
+                reading.append(start(run.notebook(path, nb, needed)))
+    finally:
+        if run.seed is not None:
+            await run.seed.close()
     return [t.result() for t in (*training.values(), *reading)]
 
 # %% ../../nbs/dev/run.ipynb #21d2aba6
