@@ -7,6 +7,7 @@ import torch
 from conftest import python
 
 from beyondtext import train
+from beyondtext.toys import training
 from beyondtext.toys.registry import System
 from beyondtext.toys.training import fit, predict
 
@@ -64,6 +65,16 @@ def test_a_needed_toy_is_made_before_processes_are_joined(tmp_path, cache):
     assert (tmp_path / "out" / "model.safetensors").is_file() and len([p for p in cache.iterdir() if p.is_dir()]) == 1
 
 
+def test_two_processes_agree_with_muon_and_grouped_batches(tmp_path):
+    loop = LOOP.replace("torch.nn.Linear(1, 1)", "torch.nn.Sequential(torch.nn.Linear(1, 1))").replace(
+        '"y": 3 * x - 1}', '"y": 3 * x - 1, "length": torch.arange(64)}').replace("lr=0.1", 'lr=0.3, optimizer="muon", group_by_length="length"')
+    (tmp_path / "loop.py").write_text(loop)
+    run = launch(2, tmp_path / "loop.py", tmp_path)
+    assert run.returncode == 0, run.stderr[-2000:]
+    first, second = (json.loads((tmp_path / f"{i}.json").read_text()) for i in (0, 1))
+    assert first == second and abs(first[1] - 3) < 0.2 and abs(first[2] + 1) < 0.2
+
+
 def test_fewer_batches_than_processes_are_refused(tmp_path):
     (tmp_path / "loop.py").write_text(LOOP.replace("batch_size=16", "batch_size=64"))
     run = launch(2, tmp_path / "loop.py", tmp_path)
@@ -101,7 +112,7 @@ def test_train_command(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("settings, error, message", [
     ({"steps": 0}, ValueError, "steps is 0"), ({"steps": 1, "lr": -1}, ValueError, "lr is -1"), ({"steps": 1, "batch_size": 0}, ValueError, "batch_size is 0"),
-    ({"steps": 1, "lr": float("nan")}, ValueError, "lr is nan"),
+    ({"steps": 1, "lr": float("nan")}, ValueError, "lr is nan"), ({"steps": 1, "optimizer": "sgd"}, ValueError, "optimizer is 'sgd'; accepted are adamw, muon"),
 ])
 def test_bad_settings(settings, error, message):
     with pytest.raises(error, match=message): fit(torch.nn.Linear(1, 1), {"x": torch.zeros(4, 1)}, **settings)
@@ -110,6 +121,31 @@ def test_bad_settings(settings, error, message):
 @pytest.mark.parametrize("data", [{}, {"x": torch.zeros(0, 1)}, {"x": torch.zeros(4), "y": torch.zeros(5)}])
 def test_bad_data(data):
     with pytest.raises(ValueError, match="data has columns of lengths"): fit(torch.nn.Linear(1, 1), data, steps=1)
+
+
+def test_batches_of_similar_length_cover_an_epoch():
+    "Each example once, as far as whole batches go; far fewer places are padded; another order in each epoch, the same for a seed."
+    lengths = torch.randint(1, 100, (1000,), generator=torch.Generator().manual_seed(0))
+    def epochs(seed): return [[b["i"].tolist() for b in loader] for loader in [training._loader({"i": torch.arange(1000), "n": lengths}, 16, seed, "n")] for _ in range(2)]
+    first, second = epochs(0)
+    assert len(first) == 1000 // 16 and first != second and epochs(0) == [first, second] and epochs(1) != [first, second]
+    places = [i for batch in first for i in batch]
+    assert len(set(places)) == len(places) == 16 * len(first)
+    def padded(batches): return sum(len(b) * max(lengths[i] for i in b) for b in batches) / sum(lengths[i] for b in batches for i in b)
+    assert padded(first) < 1.15 < 1.5 < padded([range(i, i + 16) for i in range(0, 992, 16)])
+
+
+def test_muon_takes_the_matrices_and_adamw_the_rest(monkeypatch):
+    "Where the matrices are split over processes, AdamW takes all, and that is said."
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1))
+    kinds = [type(o).__name__ for o in training._optimizers(model, "muon", scale=0.2, lr=0.1, weight_decay=0.0, fused=None)]
+    assert kinds == ["AdamW", "Muon"]
+    accelerator = training._accelerator("no")
+    monkeypatch.setattr(type(accelerator), "distributed_type", "FSDP")
+    monkeypatch.setattr(accelerator, "prepare", lambda *made: made)
+    with pytest.warns(UserWarning, match="Muon needs whole matrices"):
+        _, _, optimizers = training._prepare(accelerator, model, training._loader({"x": torch.zeros(8, 4)}, 4, 0), "muon", scale=0.2, lr=0.1, weight_decay=0.0, fused=None)
+    assert [type(o).__name__ for o in optimizers] == ["AdamW"]
 
 
 def test_fused_updates_are_the_same_updates(monkeypatch):
