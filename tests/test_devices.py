@@ -30,7 +30,10 @@ RECIPES = {
     "vit": """
 from beyondtext.recipes import vit
 vit._AMOUNTS["toy"] = 2, 96
-for name in ("vit", "vit-plain", "vit-joint"): vit.evaluate_vit(trained(name), n=20)
+evaluate = vit.evaluate_vit
+vit.evaluate_vit = lambda model, split="test", n=20: evaluate(model, split, 20)
+for name in ("vit", "vit-plain", "vit-joint"): vit.evaluate_vit(trained(name))
+trained("vit-optimizers")
 trained("vit-masked")""",
     "igpt": """
 from beyondtext.recipes import igpt

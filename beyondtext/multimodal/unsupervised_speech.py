@@ -128,36 +128,40 @@ def _padded(units):
     rows = [torch.as_tensor(u, dtype=torch.long) for u in units]
     return pad_sequence(rows, batch_first=True), torch.tensor([len(r) for r in rows])
 
+def _going_on(lengths) -> list[int]:
+    "How many of the recordings, the longest first, have each frame."
+    return [int((lengths > t).sum()) for t in range(int(lengths.max()))]
+
 def forward_pass(model: SpeechModel, clusters, lengths, exponent: float = 1.0):
-    "Probabilities of the states so far, scaled, (frames, b, s); of the emissions (b, frames, s); log-likelihoods (b,)."
+    """Of recordings, the longest first: the probabilities of the states so far, scaled, for each frame (recordings that have it, s);
+    of the emissions (b, frames, s); log-likelihoods (b,)."""
     import torch
 
     emitted = (model.emission[model.phoneme] ** exponent).T[clusters]
-    alpha, now, total = [], model.start * emitted[:, 0], torch.zeros(len(clusters))
-    for t in range(clusters.shape[1]):
-        if t:
-            step = (now @ model.transition) * emitted[:, t]
-            now = torch.where((t < lengths)[:, None], step, now)
-        scale = now.sum(1, keepdim=True).clamp(min=1e-30)
-        now, total = now / scale, total + scale[:, 0].log()
-        alpha.append(now)
-    return torch.stack(alpha), emitted, total + (now @ model.end).clamp(min=1e-30).log()
+    alpha, now, total = [], model.start.expand(len(clusters), -1).clone(), torch.zeros(len(clusters))
+    for t, n in enumerate(_going_on(lengths)):
+        step = (now[:n] @ model.transition if t else now) * emitted[:n, t]
+        scale = step.sum(1, keepdim=True).clamp(min=1e-30)
+        now[:n] = step / scale
+        total[:n] += scale[:, 0].log()
+        alpha.append(now[:n].clone())
+    return alpha, emitted, total + (now @ model.end).clamp(min=1e-30).log()
 
 def expected_counts(model: SpeechModel, units, exponent: float = 1.0):
     "How often each phoneme is expected to have emitted each cluster (phonemes, clusters), and the log-likelihood."
     import torch
 
-    clusters, lengths = _padded(units)
+    clusters, lengths = _padded(sorted(units, key=len, reverse=True))
     alpha, emitted, likelihood = forward_pass(model, clusters, lengths, exponent)
-    counts, later = torch.zeros_like(model.emission), model.end.expand(len(clusters), -1)
-    for t in range(clusters.shape[1] - 1, -1, -1):
-        here = (t < lengths)[:, None]
-        share = alpha[t] * later
-        share = share / share.sum(1, keepdim=True).clamp(min=1e-30) * here
-        of_phonemes = torch.zeros(len(clusters), len(model.phonemes)).index_add_(1, model.phoneme, share)
-        counts.index_add_(1, clusters[:, t], of_phonemes.T)
-        before = (later * emitted[:, t]) @ model.transition.T
-        later = torch.where(here, before / before.sum(1, keepdim=True).clamp(min=1e-30), later)
+    counts, later = torch.zeros_like(model.emission), model.end.expand(len(clusters), -1).clone()
+    for t in reversed(range(len(alpha))):
+        n = len(alpha[t])
+        share = alpha[t] * later[:n]
+        share /= share.sum(1, keepdim=True).clamp(min=1e-30)
+        of_phonemes = torch.zeros(n, len(model.phonemes)).index_add_(1, model.phoneme, share)
+        counts.index_add_(1, clusters[:n, t], of_phonemes.T)
+        before = (later[:n] * emitted[:n, t]) @ model.transition.T
+        later[:n] = before / before.sum(1, keepdim=True).clamp(min=1e-30)
     return counts, likelihood.sum().item()
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #c33e911d

@@ -124,7 +124,7 @@ def altclip_processor():  # an AltCLIPProcessor
     return AltCLIPProcessor(clip_processor().image_processor, altclip_tokenizer())
 
 # %% ../../nbs/recipes/altclip.ipynb #80623272
-_AMOUNTS = {"toy": (700, 150, 20_000), "small": (4000, 1000, 50_000), "base": (20_000, 5000, 200_000)}
+_AMOUNTS = {"toy": (350, 100, 20_000), "small": (4000, 1000, 50_000), "base": (20_000, 5000, 200_000)}
 # steps of stage 1, steps of stage 2, captions
 
 def captions(n: int, split: str = "train") -> tuple[list, list[str]]:
@@ -187,9 +187,8 @@ def learn_from_teacher(
         return (model.text_model(**_trimmed(batch["ids"])).pooler_output - batch["wanted"]).square().mean()
 
     data = {"ids": _ids(lines), "wanted": targets}
-    return fit(
-        model, data, steps=steps, batch_size=128, lr=2e-3, loss=loss, seed=seed, progress="teacher learning"
-    )
+    settings = {"batch_size": 128, "lr": 2e-3, "optimizer": "muon", "seed": seed}
+    return fit(model, data, steps=steps, loss=loss, progress="teacher learning", **settings)
 
 # %% ../../nbs/recipes/altclip.ipynb #ad4b2af6
 def learn_from_pictures(
@@ -215,16 +214,8 @@ def learn_from_pictures(
         return contrastive_loss(similarity_logits(batch["vectors"], found, model.logit_scale.exp()))
 
     data = {"ids": _ids(lines), "vectors": normalize(vectors, dim=-1)}
-    return fit(
-        model,
-        data,
-        steps=steps,
-        batch_size=128,
-        lr=5e-4,
-        loss=loss,
-        seed=seed,
-        progress="contrastive learning",
-    )
+    settings = {"batch_size": 128, "lr": 5e-4, "optimizer": "muon", "seed": seed}
+    return fit(model, data, steps=steps, loss=loss, progress="contrastive learning", **settings)
 
 # %% ../../nbs/recipes/altclip.ipynb #41db9fa7
 def evaluate_altclip(
@@ -251,7 +242,7 @@ def _teacher():
     licence="creativeml-openrail-m",
     megabytes=3220,
     needs=("clip",),
-    seconds=31,
+    seconds=28,
 )
 def train_altclip(seed: int = 0, size: str = "toy"):
     """The recipe of the toy AltCLIP: 20,000 captions in English and Chinese, of which 200 are in Japanese, too; then
@@ -271,7 +262,7 @@ def train_altclip(seed: int = 0, size: str = "toy"):
     ).reset_index(level=0)
 
 # %% ../../nbs/recipes/altclip.ipynb #c0b5cc96
-@recipe("altclip-stages", needs=("clip",), is_experiment=True, seconds=194)
+@recipe("altclip-stages", needs=("clip",), is_experiment=True, seconds=121)
 def train_altclip_stages(seed: int = 0, size: str = "toy"):
     "Five students with less or more parallel text, measured on the test splits after either stage. The model is the last one."
     import pandas as pd

@@ -36,7 +36,7 @@ _SIZES = {
     "small": (192, 6, 6, 4),
     "base": (512, 12, 8, 4),
 }  # width, layers, heads, patch
-_AMOUNTS = {"toy": (1000, 1250, 14_000), "small": (5000, 20_000, 100_000), "base": (20_000, 100_000, 500_000)}
+_AMOUNTS = {"toy": (550, 700, 14_000), "small": (5000, 20_000, 100_000), "base": (20_000, 100_000, 500_000)}
 # steps with single objects, steps with all, pictures
 
 def clip_config(
@@ -254,11 +254,11 @@ def _begin(seed: int, size: str):
     torch.manual_seed(seed)
     model, (steps, _, n) = _widened(CLIPModel(clip_config(size))), _AMOUNTS[size]
     loss = _clip_loss(0.5, clip_tokenizer().eos_token_id)
-    settings = {"steps": steps, "lr": _rate(size), "schedule": "constant", "seed": seed, "fused": True}
+    settings = {"steps": steps, "schedule": "constant", "seed": seed} | _settings(size)
     return model, fit(model, clip_data(n, single=1.0), loss=loss, progress="single objects", **settings)
 
-def _rate(size: str) -> float:
-    return 3e-3 if size == "toy" else 5e-4
+def _settings(size: str) -> dict:
+    return {"lr": 3e-3 if size == "toy" else 5e-4, "optimizer": "muon", "fused": True}
 
 # %% ../../nbs/recipes/clip.ipynb #4e65adb8
 @recipe(
@@ -267,7 +267,7 @@ def _rate(size: str) -> float:
     revision="3d74acf",
     licence="mit",
     megabytes=605,
-    seconds=88,
+    seconds=66,
 )
 def train_clip(seed: int = 0, size: str = "toy"):
     "The recipe of the toy CLIP: first single objects, then all."
@@ -277,20 +277,13 @@ def train_clip(seed: int = 0, size: str = "toy"):
 
     (model, first), (first_steps, steps, n) = _begin(seed, size), _AMOUNTS[size]
     loss = _clip_loss(0.25, clip_tokenizer().eos_token_id)
-    settings = {
-        "steps": steps,
-        "batch_size": 96,
-        "lr": _rate(size),
-        "seed": seed,
-        "every": max(1, steps // 3),
-        "fused": True,
-    }
+    settings = {"steps": steps, "batch_size": 96, "seed": seed, "every": max(1, steps // 3)} | _settings(size)
     history = fit(model, clip_data(n), loss=loss, evaluate=_watch, progress="CLIP", **settings)
     history["step"] += first_steps
     return (model, clip_processor()), pd.concat([first, history], ignore_index=True)
 
 # %% ../../nbs/recipes/clip.ipynb #59f18ba5
-@recipe("clip-batches", is_experiment=True, seconds=104)
+@recipe("clip-batches", is_experiment=True, seconds=118)
 def train_clip_batches(seed: int = 0, size: str = "toy"):
     "CLIP with batches of 16, 64 and 256 and the same number of pictures each. The model is the last one."
     from copy import deepcopy
@@ -302,8 +295,9 @@ def train_clip_batches(seed: int = 0, size: str = "toy"):
     (start, _), data, rows = _begin(seed, size), clip_data(_AMOUNTS[size][2]), []
     loss = _clip_loss(0.25, clip_tokenizer().eos_token_id)
     for batch_size in (16, 64, 256):
-        model, rate = deepcopy(start), _rate(size) * min(1, (batch_size / 128) ** 0.5)
-        settings = {"steps": 38_400 // batch_size, "batch_size": batch_size, "lr": rate, "seed": seed}
-        fit(model, data, loss=loss, fused=True, progress=f"batches of {batch_size}", **settings)
+        model, settings = deepcopy(start), _settings(size)
+        settings["lr"] *= min(1, (batch_size / 128) ** 0.5)
+        settings |= {"steps": 38_400 // batch_size, "batch_size": batch_size, "seed": seed}
+        fit(model, data, loss=loss, progress=f"batches of {batch_size}", **settings)
         rows.append({"batch": batch_size} | _watch(model))
     return (model, clip_processor()), pd.DataFrame(rows)

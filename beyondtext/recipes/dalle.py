@@ -94,7 +94,7 @@ def _stream_loss(model, batch):
     return losses[:, TEXT - 1 :].mean() + (losses[:, : TEXT - 1] * real).sum() / real.sum() / 8
 
 # %% ../../nbs/recipes/dalle.ipynb #4692bb81
-@recipe("dalle", seconds=141)
+@recipe("dalle", seconds=131)
 def train_dalle(seed: int = 0, size: str = "toy"):
     "The recipe of the toy DALL·E: the discrete VAE, then the transformer over captions and codes."
     import pandas as pd
@@ -109,13 +109,14 @@ def train_dalle(seed: int = 0, size: str = "toy"):
     tokens = torch.cat([caption_ids([read_aloud(scene) for scene in scenes]), codes], 1)
     torch.manual_seed(seed)
     model = _grid_start(GPT2LMHeadModel(dalle_config(size, vae.codes)))
-    settings = {"batch_size": 16, "lr": 4e-3 if size == "toy" else 5e-4, "seed": seed, "fused": True}
+    settings = {"batch_size": 16, "lr": 4e-3 if size == "toy" else 5e-4, "seed": seed}
+    settings |= {"optimizer": "muon", "scale": 0.4, "fused": True}
     second = fit(model, {"tokens": tokens}, steps=steps, loss=_stream_loss, progress="DALL·E", **settings)
     history = pd.concat([first, second], keys=["discrete VAE", "transformer"], names=["stage"])
     return (model, dalle_tokenizer(), vae), history.reset_index(level=0)
 
 # %% ../../nbs/recipes/dalle.ipynb #5d02f0aa
-@recipe("dalle-judge", seconds=23)
+@recipe("dalle-judge", seconds=27)
 def train_judge(seed: int = 0, size: str = "toy"):
     "The recipe of the classifier that reads drawings: it has seen all pairs of colour and shape."
     return train_regions(seed, size, ("train", "validation_held_out"))

@@ -106,7 +106,7 @@ class DiscreteVAE:
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #3e67aa81
 DALLE_AMOUNTS = {
-    "toy": (2550, 4000, 1200, 16_000),
+    "toy": (2550, 4000, 700, 16_000),
     "small": (6000, 20_000, 6000, 60_000),
     "base": (20_000, 50_000, 30_000, 300_000),
 }

@@ -80,7 +80,7 @@ def encode_documents(
     return dict(found) | {"bbox": bbox, "word": places}
 
 # %% ../../nbs/recipes/layoutlm.ipynb #0c54d34d
-_AMOUNTS = {"toy": (900, 6000), "small": (4000, 20_000), "base": (10_000, 100_000)}  # steps, documents
+_AMOUNTS = {"toy": (450, 6000), "small": (4000, 20_000), "base": (10_000, 100_000)}  # steps, documents
 _LABELS = ("other", *FIELDS)
 
 def layoutlm_config(size: str = "toy", **changes):  # a LayoutLMConfig
@@ -176,7 +176,7 @@ def evaluate_layoutlm(
     return {name: ok.float().mean().item() for name, ok in right.items()}
 
 # %% ../../nbs/recipes/layoutlm.ipynb #f96c3298
-@recipe("layoutlm", environment=("pillow",), seconds=55)
+@recipe("layoutlm", environment=("pillow",), seconds=35)
 def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
     "The recipe of the toy that reads receipts."
     import torch
@@ -198,7 +198,7 @@ def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
             for name, new in kinds.items()
         }
 
-    settings = {"batch_size": 32, "lr": 3e-3 if size == "toy" else 3e-4, "seed": seed}
+    settings = {"batch_size": 32, "lr": 3e-3 if size == "toy" else 3e-4, "optimizer": "muon", "seed": seed}
     loss = lambda model, batch: model(**_trimmed(batch)).loss
     history = fit(
         model,
@@ -213,7 +213,7 @@ def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
     return (model, layoutlm_tokenizer()), history
 
 # %% ../../nbs/recipes/layoutlm.ipynb #b0586420
-@recipe("layoutlm-words", environment=("pillow",), seconds=55)
+@recipe("layoutlm-words", environment=("pillow",), seconds=34)
 def train_layoutlm_words(seed: int = 0, size: str = "toy"):
     "The control that never sees a box."
     return train_layoutlm(seed, size, boxes=False)
@@ -241,7 +241,7 @@ def _asked(n: int, split: str, unseen: bool = False) -> list[tuple[Document, str
     megabytes=511,
     continues="layoutlm",
     environment=("pillow",),
-    seconds=33,
+    seconds=25,
 )
 def train_document_qa(seed: int = 0, size: str = "toy"):
     "The recipe of the toy that answers questions to receipts."
@@ -269,7 +269,7 @@ def train_document_qa(seed: int = 0, size: str = "toy"):
         start, end = batch.pop("start"), batch.pop("end")
         return model(**batch, start_positions=start, end_positions=end).loss
 
-    settings = {"batch_size": 32, "lr": 2e-3 if size == "toy" else 2e-4, "seed": seed}
+    settings = {"batch_size": 32, "lr": 2e-3 if size == "toy" else 2e-4, "optimizer": "muon", "seed": seed}
     history = fit(model, data, steps=2 * steps // 3, loss=loss, progress="document questions", **settings)
     return (model, layoutlm_tokenizer()), history
 

@@ -63,7 +63,7 @@ def _marked(texts, tokenizer) -> dict:
     return {"input_ids": inputs.input_ids, "attention_mask": inputs.attention_mask, "labels": labels}
 
 # %% ../../nbs/recipes/punctuation.ipynb #2d1c2b31
-@recipe("punctuation", seconds=20)
+@recipe("punctuation", seconds=27)
 def train_punctuation(seed: int = 0, size: str = "toy"):
     "The recipe of the model that puts punctuation back."
     import torch

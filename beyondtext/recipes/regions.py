@@ -109,7 +109,7 @@ def evaluate_regions(model, split: str = "validation", n: int = 1000) -> dict[st
     found = {"all found": ((outputs[..., 0] > 0) == there).all(1).float().mean().item()}
     return found | {name: ok[there].float().mean().item() for name, ok in right.items()}
 
-@recipe("vqa-regions", seconds=19)
+@recipe("vqa-regions", seconds=24)
 def train_regions(seed: int = 0, size: str = "toy", splits: tuple[str, ...] = ("train",)):
     "The recipe of the detector; of each split it sees the same number of pictures."
     import torch

@@ -202,7 +202,7 @@ _STEPS = {
 }  # for so many characters
 
 # %% ../../nbs/recipes/scaling.ipynb #ded81ec6
-@recipe("scaling", environment=("python",), is_experiment=True, seconds=162)
+@recipe("scaling", environment=("python",), is_experiment=True, seconds=123)
 def train_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), the curves of all runs)
     """The recipe of the sweep. The column `sweep` says what a run is for: "size" (GPTs of several widths on text that they see once),
     "data" (GPTs of one width on little text) or "prediction" (widths between the others). `python` is the version whose library was read."""
@@ -241,7 +241,7 @@ def pixel_tokens(n: int, split: str = "train"):  # a tensor (n, 64) of integers 
     shades = torch.as_tensor(pictures(make_scenes(n, split, kind="several"), size=8)).long() // 64
     return (shades @ torch.tensor([16, 4, 1])).flatten(1)
 
-@recipe("scaling-pixels", is_experiment=True, seconds=28)
+@recipe("scaling-pixels", is_experiment=True, seconds=33)
 def train_pixel_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), the curves of all runs)
     "The recipe of the sweep over pixels: GPTs of several widths."
     import pandas as pd

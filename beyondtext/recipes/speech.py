@@ -245,7 +245,7 @@ def fit_batches(model, examples, steps: int, seed: int, loss, joined: float = 0.
     licence="apache-2.0",
     megabytes=378,
     environment=("espeak-ng",),
-    seconds=110,
+    seconds=124,
 )
 def train_speech(seed: int = 0, size: str = "toy"):
     "The recipe of the toy wav2vec 2.0, from scratch: first short utterances, then all."

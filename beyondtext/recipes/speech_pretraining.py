@@ -162,7 +162,7 @@ def fine_tune(encoder, config, examples: list[tuple], steps: int, seed: int = 0)
     return model
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #76c43549
-@recipe("speech-few-labels", environment=("espeak-ng",), is_experiment=True, seconds=463)
+@recipe("speech-few-labels", environment=("espeak-ng",), is_experiment=True, seconds=452)
 def train_few_labels(seed: int = 0, size: str = "toy"):
     """Pre-train in three ways, fine-tune on few sentences and on all, and measure on the test split. The curve holds
     the word error rates and CPU seconds; the model is the one with visible units and 50 sentences."""

@@ -29,7 +29,7 @@ _SIZES = {
     "small": (192, 4, 6, 8),
     "base": (768, 12, 12, 4),
 }  # width, layers, heads, patch
-_AMOUNTS = {"toy": (600, 5000), "small": (4000, 40_000), "base": (20_000, 200_000)}  # steps, films
+_AMOUNTS = {"toy": (400, 5000), "small": (4000, 40_000), "base": (20_000, 200_000)}  # steps, films
 
 def timesformer_config(
     size: str = "toy",  # "toy", "small" or "base"
@@ -117,7 +117,7 @@ def _loss(model, batch):
     hub="facebook/timesformer-base-finetuned-k400",
     licence="cc-by-nc-4.0",
     megabytes=486,
-    seconds=25,
+    seconds=24,
 )
 def train_video(seed: int = 0, size: str = "toy", **changes):
     "The recipe of the toy TimeSformer: the direction of motion, with divided attention."
@@ -136,6 +136,8 @@ def train_video(seed: int = 0, size: str = "toy", **changes):
         steps=steps,
         batch_size=32,
         lr=2e-3 if size == "toy" else 5e-4,
+        optimizer="muon",
+        scale=0.4,
         loss=_loss,
         evaluate=_watch,
         every=max(1, steps // 3),
@@ -149,12 +151,12 @@ def train_video(seed: int = 0, size: str = "toy", **changes):
     return (model, processor), history
 
 # %% ../../nbs/recipes/video.ipynb #8778b287
-@recipe("video-space", seconds=25)
+@recipe("video-space", seconds=24)
 def train_space_only(seed: int = 0, size: str = "toy"):
     "The control whose frames never meet."
     return train_video(seed, size, attention_type="space_only", num_hidden_layers=2)
 
-@recipe("video-joint", seconds=30)
+@recipe("video-joint", seconds=25)
 def train_joint(seed: int = 0, size: str = "toy"):
     "The control in which every patch attends to every patch of every frame."
     return train_video(seed, size, attention_type="joint_space_time", num_hidden_layers=2)

@@ -243,7 +243,9 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     model = getattr(transformers, model_class)(vqa_config(kind, size))
     two_streams = kind == "lxmert"
     rate = (1.8e-3 if two_streams else 1.5e-3) if size == "toy" else 3e-4
-    settings, kinds = {"lr": rate, "seed": seed, "fused": True}, _TAUGHT | (_COUNTING if two_streams else {})
+    kinds = _TAUGHT | (_COUNTING if two_streams else {})
+    settings = {"lr": rate, "seed": seed, "fused": True}
+    settings |= {"optimizer": "muon", "scale": 0.4} if two_streams else {}
     if bias or blind:
         taught = question_set(scenes, 60_000, bias=bias, seed=f"train/{seed}")
     else:
@@ -257,7 +259,7 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     head = fit(model, _columns(rows), steps=first, schedule="constant", progress="neighbours", **settings)
     if watch:
         settings |= {"evaluate": lambda model: evaluate_vqa(model, n=100), "every": max(1, second // 3)}
-    tail = fit(model, taught, steps=second * 3 // 4 if two_streams else second, progress=kind, **settings)
+    tail = fit(model, taught, steps=second // 2 if two_streams else second, progress=kind, **settings)
     tail["step"] += first
     return model, pd.concat([head, tail], ignore_index=True)
 
@@ -268,21 +270,21 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
     licence="apache-2.0",
     megabytes=470,
     needs=("vqa-regions",),
-    seconds=52,
+    seconds=56,
 )
 def train_vqa(seed: int = 0, size: str = "toy"):
     "The recipe of the toy VisualBERT."
     model, history = _trained("visual_bert", seed, size)
     return (model, vqa_tokenizer()), history
 
-@recipe("vqa-lxmert", needs=("vqa-regions",), seconds=65)
+@recipe("vqa-lxmert", needs=("vqa-regions",), seconds=58)
 def train_lxmert(seed: int = 0, size: str = "toy"):
     "The recipe of the toy LXMERT."
     model, history = _trained("lxmert", seed, size)
     return (model, vqa_tokenizer()), history
 
 # %% ../../nbs/recipes/vqa.ipynb #01792e7c
-@recipe("vqa-biased", needs=("vqa-regions",), is_experiment=True, seconds=130)
+@recipe("vqa-biased", needs=("vqa-regions",), is_experiment=True, seconds=107)
 def train_biased(seed: int = 0, size: str = "toy"):
     "A seeing and a blind model on biased questions, a blind one on balanced ones, asked on test scenes. The model is the last one."
     import pandas as pd
