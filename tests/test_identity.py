@@ -77,7 +77,7 @@ WITH_CLIP = {"clip", "altclip", "altclip-stages"}
     ("recipes/vit", "def _watch(model) ->", "def unused():\n    return 1\n\ndef _watch(model) ->", set()),
     # what some training reaches, directly or through other modules and other toys
     ("recipes/vit", "torch.full((3,), 3.0)", "torch.full((3,), 2.0)",
-     {"vit", "vit-plain", "clip-batches", "dalle-judge", "vqa", "vqa-regions", "vqa-lxmert", "vqa-biased", *WITH_CLIP}),
+     {"vit", "vit-plain", "vit-optimizers", "clip-batches", "dalle-judge", "vqa", "vqa-regions", "vqa-lxmert", "vqa-biased", *WITH_CLIP}),
     ("recipes/byte_pairs", "left of right of above below", "left of right of above", {"clip-batches", *WITH_CLIP}),
     ("recipes/clip", '"batch_size": 96', '"batch_size": 95', WITH_CLIP),
     ("recipes/layoutlm", "strength * torch.eye(quarter)", "2 * torch.eye(quarter)", {"layoutlm", "layoutlm-words", "document-qa"}),
@@ -112,14 +112,14 @@ def test_comments_and_docstrings_rename_nothing(package):
 def test_what_is_in_memory_counts(package):
     "A constant that was changed in the kernel gives the name that the same edit of the file gives."
     path = package[0] / "beyondtext" / "recipes" / "vit.py"
-    edited = path.read_text().replace('"toy": (2000, 20_000)', '"toy": (2001, 20_000)')
-    live = "import beyondtext.recipes.vit as vit; vit._AMOUNTS['toy'] = (2001, 20_000)"
+    edited = path.read_text().replace('"toy": (1100, 20_000)', '"toy": (1101, 20_000)')
+    live = "import beyondtext.recipes.vit as vit; vit._AMOUNTS['toy'] = (1101, 20_000)"
     wanted = renamed(package, {path: edited})
     assert wanted == starting("vit") and renamed(package, {}, live) == wanted
     patched = names(package[0], live)
     path.write_text(edited)
     try: assert names(package[0]) == patched
-    finally: path.write_text(edited.replace("2001", "2000"))
+    finally: path.write_text(edited.replace("1101", "1100"))
 
 
 EDITED = """
