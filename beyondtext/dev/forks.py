@@ -47,6 +47,7 @@ def _become(order: dict) -> None:
         sys.stderr.flush()
         os._exit(code)
 
+# %% ../../nbs/dev/forks.ipynb #04d80cc6
 def _say(**news) -> None:
     os.write(1, json.dumps(news).encode() + b"\n")
 

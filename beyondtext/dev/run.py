@@ -243,9 +243,9 @@ def expected_seconds(nb) -> float:
     "What a notebook cost when its outputs were stored, in seconds of one core."
     return max(1.0, nb.metadata.get("beyondtext", {}).get("cpu_seconds", 1.0))
 
-# %% ../../nbs/dev/run.ipynb #5bae4b25
 _FIRST = 1e6  # seconds: more urgent than any notebook
 
+# %% ../../nbs/dev/run.ipynb #5bae4b25
 @dataclass
 class Run:
     "What to run and how: the settings of one call."
