@@ -4,7 +4,6 @@
 __all__ = ['TABLES', 'table_path', 'is_stored', 'load_experiment', 'table_text', 'outdated_experiments']
 
 # %% ../../nbs/toys/experiments.ipynb #54549c35
-import io
 import json
 import os
 from pathlib import Path
@@ -26,12 +25,16 @@ def table_path(system: System) -> Path:
 
     return Path(beyondtext.__file__).parent / TABLES / f"{system.name}.csv"
 
+def _facts(path: Path) -> dict:
+    "The first line of a file."
+    with path.open(encoding="utf-8") as file:
+        return json.loads(file.readline().removeprefix("# "))
+
 def _read(path: Path) -> tuple[dict, "pd.DataFrame"]:
     "The facts and the table of a file."
     import pandas as pd
 
-    facts, _, table = path.read_text(encoding="utf-8").partition("\n")
-    return json.loads(facts.removeprefix("# ")), pd.read_csv(io.StringIO(table))
+    return _facts(path), pd.read_csv(path, skiprows=1)
 
 def _experiment(system: str | System) -> System:
     system = find_system(system)
@@ -43,7 +46,7 @@ def _experiment(system: str | System) -> System:
 def is_stored(system: str | System) -> bool:
     "Is there a stored table that the present code would measure? Raises ValueError for what is no experiment."
     path = table_path(system := _experiment(system))
-    return path.is_file() and _read(path)[0]["code"] == identity(system, environment=False)
+    return path.is_file() and _facts(path)["code"] == identity(system, environment=False)
 
 # %% ../../nbs/toys/experiments.ipynb #7bd5f2f1
 def _run(system: System) -> tuple[dict, "pd.DataFrame"]:
