@@ -150,6 +150,7 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
         return 130
     return _report(results, root, options.save)
 
+# %% ../../nbs/dev/course.ipynb #cfd00433
 _MUCH = 100  # seconds: with less to do, an import more or less makes no difference
 _BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} and about {remaining} to go{postfix}"
 

@@ -35,7 +35,6 @@ def _become(order: dict) -> None:
         for source, target in ((nothing, 0), (nothing, 1), (errors, 2)):
             os.dup2(source, target)
         os.chdir(order["folder"])
-        os.environ.update(order["env"])
         sys.argv = ["", *order["arguments"]]
         exec(order["source"], {"__name__": "__main__"})
         code = 0
@@ -109,6 +108,9 @@ class Fork:
         self.send_signal(signal.SIGTERM)
 
 # %% ../../nbs/dev/forks.ipynb #93c33212
+_DIED = "the process that forks others has ended, which often means too little memory"
+
+# %% ../../nbs/dev/forks.ipynb #b10d7c1b
 class Seed:
     "A process with everything imported, from which others are forked. It starts with the first order."
 
@@ -133,9 +135,9 @@ class Seed:
         for fork in self.running.values():
             fork.end(-signal.SIGKILL)
         for awaited in self.awaited.values():
-            awaited.set_exception(ChildProcessError("the process that forks others has ended, which often means too little memory"))
+            awaited.set_exception(ChildProcessError(_DIED))
 
-    async def fork(self, source: str, arguments=(), folder=".", errors: str = os.devnull, env=()) -> Fork:
+    async def fork(self, source: str, arguments=(), folder=".", errors: str = os.devnull) -> Fork:
         """A process that executes `source` in `folder`, with these arguments in `sys.argv` and its errors in a file. Raises
         ChildProcessError if the seed has died."""
         async with self.starting:
@@ -143,9 +145,9 @@ class Seed:
                 await self._start()
         number, awaited = next(self.numbers), asyncio.get_running_loop().create_future()
         self.awaited[number] = awaited
-        order = {"number": number, "source": source, "arguments": list(arguments), "folder": str(folder), "errors": str(errors), "env": dict(env)}
+        order = {"number": number, "source": source, "arguments": list(arguments), "folder": str(folder), "errors": str(errors)}
         if self.listener.done():
-            raise ChildProcessError("the process that forks others has ended, which often means too little memory")
+            raise ChildProcessError(_DIED)
         self.process.stdin.write(json.dumps(order).encode() + b"\n")
         return await awaited
 

@@ -27,6 +27,7 @@ def surroundings(
     parts += [f"{name} {installed.get(name.lower())}" for name in sorted(names)]
     return hashlib.sha256("\n".join([*parts, python_version(), *sorted(flags)]).encode()).hexdigest()
 
+# %% ../../nbs/dev/receipts.ipynb #274248ad
 class Receipts:
     "The receipts of a clone, kept in a file of the folder of its pages."
 

@@ -101,6 +101,7 @@ async def _kernel(env: dict, folder: Path, result: Result, seed: Seed | None = N
             watch.cancel()
             await manager.shutdown_kernel(now=True)
 
+# %% ../../nbs/dev/run.ipynb #0ef949f6
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def _still(nb) -> None:
@@ -164,18 +165,20 @@ async def _train(system: str, env: dict, flags, seed: Seed | None = None) -> Res
         if seed is None:
             command = (sys.executable, "-c", source, system)
             process = await asyncio.create_subprocess_exec(*command, env=env, stderr=errors)
+            ended = asyncio.ensure_future(process.wait())
         else:
             process = await seed.fork(source, [system], errors=errors.name)
+            ended = process.ended
         watch = asyncio.create_task(_watch(process.pid, result))
         try:
-            if await (process.wait() if seed is None else process.ended):
+            if await asyncio.shield(ended):
                 said = Path(errors.name).read_text(encoding="utf-8", errors="replace").strip()
                 result.error = (said or "the process died").splitlines()[-1]
         finally:
             watch.cancel()
             if process.returncode is None:
                 process.kill()
-                await (process.wait() if seed is None else process.ended)
+                await ended
     result.seconds = perf_counter() - start
     return result
 

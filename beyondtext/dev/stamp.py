@@ -57,6 +57,7 @@ def imported_code(nb) -> dict:
             found[f"{node.module}.{alias.name}"] = closure(value)
     return found
 
+# %% ../../nbs/dev/stamp.ipynb #d0a49875
 _ASKING = ("toy_folder", "checkpoint_folder", "load_experiment")
 
 def toys_of(nb) -> set[str]:

@@ -159,6 +159,7 @@ def _locked(folder: Path):
     finally:
         lock.release()
 
+# %% ../../nbs/toys/cache.ipynb #bf2f16f5
 def is_trained(system: str | System, seed: int = 0, size: str = "toy") -> bool:
     "Is there a toy of this system, seed and size, undamaged?"
     folder = cache_folder() / toy_name(system, seed, size)
