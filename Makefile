@@ -27,12 +27,11 @@ $(DEV): $(COURSE)
 
 course: $(COURSE)
 	$(BIN)/python -m beyondtext.dev.course
-	@echo "The pages to read are in _course/start.html"
 
 test: $(DEV)
 	$(BIN)/python -m beyondtext.dev.course --check
 	$(BIN)/python -m beyondtext.dev.course --missing
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: $(DEV)
 	$(BIN)/jupyter lab nbs

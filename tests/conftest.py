@@ -1,5 +1,4 @@
 "What several test files need."
-import json
 import os
 import shutil
 import subprocess
@@ -30,15 +29,6 @@ def python(*arguments, **settings):
     "Run this Python; the result has returncode, stdout and stderr as text."
     settings["env"] = os.environ | settings.get("env", {})
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=600, **settings)
-
-
-def measured(script, *arguments):
-    "What a script, run by this Python on one thread, prints last, as JSON."
-    run = python("-c", script, *arguments, env={"OMP_NUM_THREADS": "1"})
-    assert run.returncode == 0, run.stderr[-1500:]
-    found = json.loads(run.stdout.strip().splitlines()[-1])
-    print(*arguments, found)
-    return found
 
 
 def chromium():

@@ -1,11 +1,10 @@
-"iGPT, TimeSformer and TAPAS: their bars on three seeds, and what people hand to them."
+"iGPT, TimeSformer and TAPAS: what untrained models reach, and what people hand to them."
 import random
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import measured
 from PIL import Image
 
 from beyondtext import reading
@@ -14,58 +13,6 @@ from beyondtext.recipes import igpt as igpt_recipe, tables as tables_recipe, vid
 from beyondtext.world import tables as world_tables
 from beyondtext.world.films import make_film
 from beyondtext.world.scenes import make_scenes, pictures
-
-# What the toy of a seed reaches on test splits that nothing was tuned on (the seconds are near 0 if it was found in the cache).
-SEED = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.toys.cache import toy_folder
-system, seed = sys.argv[1], int(sys.argv[2])
-start = time.process_time()
-folder = toy_folder(system, seed=seed)
-found = {"cpu_seconds": round(time.process_time() - start)}
-if system == "igpt":
-    import numpy as np
-    from beyondtext.recipes.igpt import evaluate_igpt
-    from transformers import ImageGPTForCausalImageModeling, ImageGPTImageProcessorPil
-    palette = (np.array(ImageGPTImageProcessorPil.from_pretrained(folder).clusters) + 1) * 127.5
-    model = ImageGPTForCausalImageModeling.from_pretrained(folder)
-    found |= {name: evaluate_igpt(model, palette, split, 800) for name, split in (("known", "test"), ("new", "test_held_out"))}
-elif system == "video":
-    from beyondtext.recipes.video import evaluate_video
-    from transformers import TimesformerForVideoClassification
-    model = TimesformerForVideoClassification.from_pretrained(folder)
-    found |= {name: evaluate_video(model, split, 2000) for name, split in (("known", "test"), ("new", "test_held_out"))}
-else:
-    from beyondtext.beyond.tables import BOOK_QUESTIONS, ask_table, book_table
-    from beyondtext.recipes.tables import evaluate_tables, table_examples
-    from transformers import TapasForQuestionAnswering
-    model = TapasForQuestionAnswering.from_pretrained(folder)
-    found |= {name: evaluate_tables(model, table_examples(3000, "test", new=new))["all"] for name, new in (("known", False), ("new", True))}
-    found["book"] = list(ask_table(book_table(), list(BOOK_QUESTIONS), checkpoint=folder)["value"])
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_igpt_completes_halves(seed):
-    found = measured(SEED, "igpt", seed)
-    assert found["known"]["overlap"] >= 0.60 and found["known"]["colour kept"] >= 0.95
-    assert found["known"]["overlap"] >= 1.5 * found["known"]["overlap, last row repeated"]
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_video_sees_motion(seed):
-    found = measured(SEED, "video", seed)
-    for pairs in ("known", "new"): assert found[pairs]["forwards"] >= 0.98 and found[pairs]["backwards"] >= 0.95
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_tables_are_answered(seed):
-    found = measured(SEED, "tables", seed)
-    assert found["known"] >= 0.97 and found["new"] >= 0.95
-    assert sum(a == b for a, b in zip(found["book"], ["Summarization", 138, 74, 3])) >= 3, found["book"]
-
 
 def test_untrained_models_fail_the_bars():
     "The evaluations can fail: random weights are near chance."

@@ -1,4 +1,4 @@
-"CLIP, its text encoder and AltCLIP: the bars on three seeds, the published tokenizer's numbers, and what is refused."
+"CLIP, its text encoder and AltCLIP: the published tokenizer's numbers, and what is refused."
 import gzip
 import unicodedata
 import warnings
@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import measured
 from hypothesis import given, settings, strategies
 from PIL import Image
-from transformers import CLIPModel
+from transformers import AltCLIPModel, CLIPModel
 
 from beyondtext.toys.cache import toy_folder
 from beyondtext.multimodal import clip, text_encoder
@@ -21,59 +20,10 @@ from beyondtext.world.scenes import make_scene
 MERGES = Path(__file__).parents[2] / "shared/clip/bpe_simple_vocab_16e6.txt.gz"
 openai = pytest.mark.skipif(not MERGES.is_file(), reason=f"OpenAI's merges are not at {MERGES.name} beside the clone")
 
-# What the toy of a seed reaches on the test splits. They were looked at while earlier recipes were settled, the present one by validation
-# alone; on pictures 2,000 to 4,999, which no choice has seen, the bars hold as well. (The seconds are near 0 if the toy was in the cache.)
-CLIP = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.toys.cache import toy_folder
-start = time.process_time()
-folder = toy_folder("clip", seed=int(sys.argv[1]))
-found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.recipes import byte_pairs, clip as clip_recipe
-from transformers import CLIPModel
-model, tokenizer = CLIPModel.from_pretrained(folder).eval(), byte_pairs.clip_tokenizer()
-found["known"] = clip_recipe.zero_shot_accuracy(model, tokenizer, "test", 2000)
-found["new"] = clip_recipe.zero_shot_accuracy(model, tokenizer, "test_held_out", 2000)
-found |= clip_recipe.recall_at_1(model, tokenizer, "test", 2000)
-found |= {name: clip_recipe.choice_accuracy(model, tokenizer, test) for name, test in clip_recipe.word_order_tests().items()}
-print(json.dumps(found))
-"""
-
-ALTCLIP = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.toys.cache import toy_folder
-teacher = toy_folder("clip")
-start = time.process_time()
-folder = toy_folder("altclip", seed=int(sys.argv[1]))
-found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.recipes import altclip as altclip_recipe, byte_pairs, clip as clip_recipe
-from transformers import AltCLIPModel, CLIPModel
-student, teacher = AltCLIPModel.from_pretrained(folder).eval(), CLIPModel.from_pretrained(teacher).eval()
-for split, name in (("test", "known"), ("test_held_out", "new")):
-    found[f"teacher, {name}"] = clip_recipe.zero_shot_accuracy(teacher, byte_pairs.clip_tokenizer(), split, 2000)
-    found |= {f"{k}, {name}": v for k, v in altclip_recipe.evaluate_altclip(student, split, 2000).items()}
-same = [torch.equal(a, b) for a, b in zip(student.vision_model.state_dict().values(), teacher.vision_model.state_dict().values())]
-found["same image tower"] = all(same) and len(same) > 10
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_clip(seed):
-    found = measured(CLIP, seed)
-    assert found["known"] >= 0.94 and found["new"] >= 0.80
-    assert min(found["text of a picture"], found["picture of a text"]) >= 0.92
-    assert abs(found["relation"] - 0.5) < 0.1, "what the page says of relations"
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_altclip(seed):
-    found = measured(ALTCLIP, seed)
-    assert found["en, known"] >= found["teacher, known"] - 0.02 and found["zh, known"] >= found["teacher, known"] - 0.03
-    assert found["zh, new"] >= found["teacher, new"] - 0.05
-    assert found["same image tower"]
+def test_altclip_keeps_the_image_tower_of_its_teacher():
+    student, teacher = AltCLIPModel.from_pretrained(toy_folder("altclip")), CLIPModel.from_pretrained(toy_folder("clip"))
+    same = [torch.equal(a, b) for a, b in zip(student.vision_model.state_dict().values(), teacher.vision_model.state_dict().values())]
+    assert all(same) and len(same) > 10
 
 
 def test_untrained_models_fail_the_bars():

@@ -248,3 +248,11 @@ def test_widgets_leave_a_picture_or_nothing():
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs), nbformat.v4.new_markdown_cell("y")])
     runner._still(nb)
     assert [sorted(o.data) for o in nb.cells[0].outputs] == [["image/png", "text/plain"], ["text/plain"]]
+
+
+def test_pages_go_to_the_cache_where_the_clone_cannot_be_written_to(tmp_path, cache, monkeypatch):
+    from beyondtext.dev import pages
+    assert pages.course_folder(tmp_path) == tmp_path / "_course"
+    monkeypatch.setattr(pages.os, "access", lambda *_: False)
+    folder = pages.course_folder(tmp_path)
+    assert cache in folder.parents and folder == pages.course_folder(tmp_path) != pages.course_folder(tmp_path / "other")

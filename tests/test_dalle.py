@@ -1,50 +1,15 @@
-"Drawings: the bars on three seeds, the codes, and what is refused."
+"Drawings: the codes, and what is refused."
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from conftest import measured
 from transformers import ResNetForImageClassification
 
 from beyondtext.toys.cache import toy_folder
 from beyondtext.multimodal import dalle
 from beyondtext.recipes import dalle as dalle_recipe, discrete_vae
 from beyondtext.world.scenes import make_scene, make_scenes, picture_batch
-
-TOY = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.toys.cache import toy_folder
-critic, judge = toy_folder("clip"), toy_folder("dalle-judge")
-start = time.process_time()
-folder = toy_folder("dalle", seed=int(sys.argv[1]))
-found = {"cpu_seconds": round(time.process_time() - start)}
-from beyondtext.recipes import dalle as dalle_recipe, discrete_vae
-from beyondtext.world.scenes import make_scenes, picture_batch
-from transformers import CLIPModel, GPT2LMHeadModel, ResNetForImageClassification
-vae, model, clip = discrete_vae.DiscreteVAE.from_pretrained(folder), GPT2LMHeadModel.from_pretrained(folder).eval(), CLIPModel.from_pretrained(critic).eval()
-judge = ResNetForImageClassification.from_pretrained(judge).eval()
-for split, name in (("test", "known"), ("test_held_out", "new")):
-    scenes = [discrete_vae.tidy(s) for s in make_scenes(1000, split, "several")]
-    found[f"reconstructed, {name}"] = dalle_recipe.evaluate_vae(vae, judge, scenes)["objects"]
-    for n in (1, 2):
-        rates = dalle_recipe.evaluate_dalle(model, vae, clip, judge, split, n, 150)
-        found[f"{name}, {n}"], found[f"{name}, {n}, best"] = rates["any drawing"], rates["best of 16"]
-        found["another caption"] = max(found.get("another caption", 0), rates["for another caption"])
-found["codes"] = len(vae.encode(picture_batch(scenes)).unique())
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_drawings(seed):
-    found = measured(TOY, seed)
-    assert found["reconstructed, known"] >= 0.97 and found["reconstructed, new"] >= 0.90 and found["codes"] >= 32
-    assert found["known, 1"] >= 0.90 and found["known, 2"] >= 0.55
-    assert found["known, 1, best"] >= 0.97 and found["known, 2, best"] >= 0.80
-    assert found["another caption"] < 0.25  # of one object there are eight new pairs, so it happens
-
 
 @pytest.fixture(scope="module")
 def judge():
@@ -99,17 +64,20 @@ def test_the_loss_weighs_objects_and_edges():
     assert discrete_vae._painting_loss(target, target, near) == 0
 
 
-def test_ground_shall_have_one_code():
-    "Two codes in equal shares are log 2 nats; codes near objects don't count."
+def test_ground_shall_have_one_code_and_objects_many():
+    "Two codes in equal shares are log 2 nats, near objects and away from them."
     near = torch.zeros(2, 1, 32, 32)
     near[:, :, 13:16, 5:7] = 1  # a pixel of place (3, 1) is enough
     scores = torch.zeros(2, 5, 8, 8)
     scores[:, 0] = 50.0
     scores[:, 4, 3, 1] = 100.0
-    assert discrete_vae._ground_entropy(scores, near) == pytest.approx(0, abs=1e-5)
+    assert [e.item() for e in discrete_vae._code_entropies(scores, near)] == pytest.approx([0, 0], abs=1e-5)
     scores[1, 1] = 100.0
-    assert discrete_vae._ground_entropy(scores, near) == pytest.approx(np.log(2), abs=1e-5)
-    assert discrete_vae._ground_entropy(scores, torch.ones_like(near)) == 0, "no ground at all"
+    ground, objects = discrete_vae._code_entropies(scores, near)
+    assert ground == pytest.approx(np.log(2), abs=1e-5) and objects == pytest.approx(0, abs=1e-5)
+    scores[1, 3, 3, 1] = 200.0
+    assert discrete_vae._code_entropies(scores, near)[1] == pytest.approx(np.log(2), abs=1e-5)
+    assert discrete_vae._code_entropies(scores, torch.ones_like(near))[0] == 0, "no ground at all"
 
 
 def test_choosing_is_the_gumbel_softmax():

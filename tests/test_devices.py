@@ -81,6 +81,7 @@ trained("vqa-biased")""",
     "dalle": """
 from beyondtext.recipes import clip, dalle, discrete_vae, regions
 dalle.DALLE_AMOUNTS["toy"] = 2, 64, 2, 64
+trained("dalle-vae")
 regions.REGION_AMOUNTS["toy"] = 2, 96
 clip._AMOUNTS["toy"] = 2, 2, 96
 (model, _, vae), _ = dalle.train_dalle()
@@ -90,10 +91,12 @@ dalle.evaluate_dalle(model, vae, matcher, judge, n=2, candidates=2)""",
     "speech": """
 from beyondtext.recipes import speech
 speech.SPEECH_AMOUNTS["toy"] = 2, 2, 40
+(corpus,), _ = speech.make_corpus()
+speech.training_speech = lambda size: corpus.examples
 speech.evaluate_speech(trained("speech"), n=3)""",
     "speech_pretraining": """
-from beyondtext.recipes import speech_pretraining as pretraining
-pretraining.SPEECH_AMOUNTS["toy"] = 2, 2, 40
+from beyondtext.recipes import speech, speech_pretraining as pretraining
+pretraining.training_speech = lambda size: speech.labelled_speech(40)
 pretraining._LABELS = 10, 20
 trained("speech-few-labels")""",
     "punctuation": """
@@ -113,7 +116,7 @@ def run(source, toys=()):
     return python("-c", FAR + indented, folders, cwd=ROOT, env={"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"})
 
 
-NEEDED = {"altclip": ["clip"], "layoutlm": ["layoutlm"], "vqa": ["vqa-regions"]}  # toys that a recipe loads
+NEEDED = {"altclip": ["clip"], "layoutlm": ["layoutlm"], "vqa": ["vqa-regions"], "dalle": ["dalle-vae"]}  # toys that a recipe loads
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -127,7 +130,7 @@ def test_every_recipe_is_there():
     load_recipes()
     modules = {s.recipe.__module__.rsplit(".", 1)[1] for s in SYSTEMS.values()}
     assert modules <= set(RECIPES) | {"__main__"}
-    assert [name for name, s in SYSTEMS.items() if f'"{name}"' not in "".join(RECIPES.values()) and name not in ("igpt", "dalle")] == []
+    assert [name for name, s in SYSTEMS.items() if f'"{name}"' not in "".join(RECIPES.values()) and name not in ("igpt", "dalle", "speech-corpus")] == []
 
 
 def test_the_far_device_refuses_what_a_gpu_refuses():

@@ -115,7 +115,8 @@ vectors: torch.Tensor = encode_text(["a star"], layer=-1)
 def test_a_type_checker_understands_the_face(tmp_path):
     (tmp_path / "right.py").write_text(USE)
     (tmp_path / "wrong.py").write_text("from beyondtext import classify_image, nothing\nnumber: int = classify_image('a.png')\nclassify_image('a.png', topk=2)\n")
-    settings = ["--follow-imports", "silent", "--ignore-missing-imports", "--cache-dir", str(tmp_path / "cache")]
+    (tmp_path / "mypy.ini").write_text("[mypy]\nfollow_imports = silent\nignore_missing_imports = True\n[mypy-transformers.*,accelerate.*,scipy.*]\nfollow_imports = skip\n")
+    settings = ["--config-file", str(tmp_path / "mypy.ini"), "--cache-dir", str(tmp_path / "cache")]
     right, wrong = (python("-m", "mypy", *settings, tmp_path / f"{name}.py") for name in ("right", "wrong"))
     assert right.returncode == 0, right.stdout
     for words in ('has no attribute "nothing"', 'expression has type "DataFrame", variable has type "int"', 'Unexpected keyword argument "topk"'):

@@ -1,42 +1,13 @@
-"Receipts: the bars on three seeds, what is printed, and what is refused."
+"Receipts: what is printed, and what is refused."
 import numpy as np
 import pytest
 import torch
-from conftest import measured
 from hypothesis import given, settings, strategies
 from transformers import LayoutLMForTokenClassification
 
 from beyondtext.multimodal import layoutlm
 from beyondtext.recipes import layoutlm as layoutlm_recipe
 from beyondtext.world import receipts
-
-TOY = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.toys.cache import toy_folder
-start = time.process_time()
-folder = toy_folder("layoutlm", seed=int(sys.argv[1]))
-middle = time.process_time()
-asked = toy_folder("document-qa", seed=int(sys.argv[1]))
-found = {"cpu_seconds": [round(middle - start), round(time.process_time() - middle)]}
-from beyondtext.multimodal import layoutlm
-from beyondtext.recipes import layoutlm as layoutlm_recipe
-from transformers import LayoutLMForTokenClassification
-model, pipe = LayoutLMForTokenClassification.from_pretrained(folder).eval(), layoutlm.document_qa(asked)
-for name, unseen in (("known", False), ("new", True)):
-    found[name] = layoutlm_recipe.evaluate_layoutlm(model, "test", unseen, 1000)["all three"]
-    found[f"questions, {name}"] = layoutlm_recipe.evaluate_document_qa(pipe, "test", unseen, 400)["all"]
-found["zeroed"] = layoutlm_recipe.evaluate_layoutlm(model, "test", n=1000, boxes=False)["all three"]
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_receipts(seed):
-    found = measured(TOY, seed)
-    assert min(found["known"], found["new"]) >= 0.97 and found["zeroed"] <= 0.05
-    assert min(found["questions, known"], found["questions, new"]) >= 0.85
-
 
 def test_an_untrained_model_fails_the_bars():
     torch.manual_seed(0)

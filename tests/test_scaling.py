@@ -1,6 +1,4 @@
 "Scaling: the fits, the sweep on several seeds and processes, the cost of models, and the curation of text."
-import json
-import sys
 
 import numpy as np
 import pandas as pd
@@ -111,40 +109,6 @@ def test_published_laws_agree_with_their_papers():
     law = fits.LAWS["besiroglu"]
     for form in (law, law.coefficients(), pd.Series(law.coefficients()), law.table()["value"]):
         assert compute_optimal(1e23, form).equals(compute_optimal(1e23))
-
-
-SEEDS = """
-import json, sys
-from beyondtext.recipes.scaling import gpt_run, library_text, windows
-seed, out = int(sys.argv[1]), {}
-text = library_text()
-pieces = {"train": windows(text["train"]), "test": windows(text["test"], most=192)}
-for width in (4, 8, 16, 20, 28, 32, 64):
-    curve = gpt_run(width, pieces, steps=800, seed=seed)[1].dropna(subset=["test"])
-    out[width] = curve[["parameters", "step", "test"]].to_dict("list")
-json.dump(out, open(sys.argv[2], "w"))
-"""
-
-
-def test_the_law_holds_on_other_seeds(tmp_path):
-    "The law in N and the forecast of a run's end, on seeds that nothing was chosen by."
-    import subprocess
-    import os
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
-    runs = [subprocess.Popen([sys.executable, "-c", SEEDS, str(seed), str(tmp_path / f"{seed}.json")], env=env) for seed in (1, 2)]
-    assert [run.wait() for run in runs] == [0, 0]
-    for seed in (1, 2):
-        curves = {int(w): pd.DataFrame(c) for w, c in json.loads((tmp_path / f"{seed}.json").read_text()).items()}
-        ends = {w: c["test"].tail(5).mean() for w, c in curves.items()}
-        sweep = [4, 8, 16, 32, 64]
-        law = fit_power_law([curves[w]["parameters"][0] for w in sweep], [ends[w] for w in sweep])
-        assert law.r2 > 0.99 and 0.06 < law.alpha < 0.11, law
-        for width in (20, 28):
-            c = curves[width]
-            early = c[(c["step"] > 120) & (c["step"] <= 240)]
-            error = fit_power_law(early["step"], early["test"]).predict(800) / ends[width] - 1
-            naive = early["test"].iloc[-1] / ends[width] - 1
-            assert abs(error) < 0.03 and naive > 0.05, (seed, width, error, naive)
 
 
 LAUNCHED = """

@@ -1,4 +1,4 @@
-"Speech: the bars on three seeds, every form of a recording, and what is refused."
+"Speech: every form of a recording, and what is refused."
 import difflib
 import io
 import itertools
@@ -9,47 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import measured, python
+from conftest import python
 from scipy.signal import resample_poly
 from transformers import Wav2Vec2ForCTC
 
 from beyondtext.multimodal import ctc, speech, unsupervised_speech
 from beyondtext.recipes import punctuation, speech as speech_recipe
+from beyondtext.toys.experiments import load_experiment
 from beyondtext.world import voices
 from beyondtext.reading import read_audio
-
-# What the toy of a seed reaches on sentences and by voices that nothing was chosen by (the seconds are near 0 if it was found in the cache).
-SEED = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.toys.cache import toy_folder
-start = time.process_time()
-folder = toy_folder("speech", seed=int(sys.argv[1]))
-found = {"cpu_seconds": round(time.process_time() - start)}
-import jiwer
-from beyondtext.multimodal.ctc import LetterModel, beam_search
-from beyondtext.recipes import speech as s
-from beyondtext.world.voices import NEW_VOICES, sentences
-from transformers import Wav2Vec2ForCTC
-model, processor = Wav2Vec2ForCTC.from_pretrained(folder), s.speech_processor()
-for name, settings in {"sentences": {}, "voices": {"voices": NEW_VOICES}, "noise": {"decibels": 10}}.items():
-    found[name] = s.evaluate_speech(model, "test", 500, **settings)["word error rate"]
-letters = LetterModel([text.replace(",", "") for text in sentences(3000)])
-examples = s.labelled_speech(200, "test", NEW_VOICES)
-heard = s.recognise(model, [x / 32768 for _, x in examples], processor)
-texts = [text for text, _ in examples]
-found["greedy"] = jiwer.wer(texts, [s.decode_greedily(p, processor) for p in heard])
-found["beam"] = jiwer.wer(texts, [beam_search(p, letters) for p in heard])
-print(json.dumps(found))
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_speech_is_recognised(seed):
-    found = measured(SEED, seed)
-    assert found["sentences"] <= 0.015 and found["voices"] <= 0.03 and found["noise"] <= 0.10
-    assert found["beam"] <= found["greedy"]
-
 
 def test_an_untrained_model_fails_the_bars():
     torch.manual_seed(0)
@@ -234,9 +202,15 @@ def test_letters_are_foreseen():
 
 
 def test_pretraining_saves_labels():
-    from beyondtext.toys.cache import load_history, toy_folder
-    rates = load_history(toy_folder("speech-few-labels")).set_index(["start", "sentences"])["word error rate"]
+    rates = load_experiment("speech-few-labels").set_index(["start", "sentences"])["word error rate"]
     assert rates["visible units", 50] <= rates["from scratch", 50] * 2 / 3
+
+
+def test_the_corpus_is_stored_and_loaded(tmp_path):
+    examples = speech_recipe.labelled_speech(3)
+    speech_recipe.Corpus(examples).save_pretrained(tmp_path)
+    again = speech_recipe.Corpus.from_pretrained(tmp_path).examples
+    assert [t for t, _ in again] == [t for t, _ in examples] and all(a.dtype == b.dtype and (a == b).all() for (_, a), (_, b) in zip(again, examples))
 
 
 def test_punctuation_comes_back():

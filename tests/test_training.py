@@ -112,6 +112,7 @@ def test_train_command(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("settings, error, message", [
     ({"steps": 0}, ValueError, "steps is 0"), ({"steps": 1, "lr": -1}, ValueError, "lr is -1"), ({"steps": 1, "batch_size": 0}, ValueError, "batch_size is 0"),
+    ({"steps": 1, "group_by_length": "n"}, ValueError, "group_by_length is 'n'; accepted are the columns of data, x"),
     ({"steps": 1, "lr": float("nan")}, ValueError, "lr is nan"), ({"steps": 1, "optimizer": "sgd"}, ValueError, "optimizer is 'sgd'; accepted are adamw, muon"),
 ])
 def test_bad_settings(settings, error, message):

@@ -1,38 +1,15 @@
-"The Vision Transformer: its bars on three seeds, and the classifier with everything that people hand to it."
+"The Vision Transformer: the classifier with everything that people hand to it."
 import io
 
 import numpy as np
 import pytest
 import torch
-from conftest import measured
 from PIL import Image
 
 from beyondtext.beyond.vit import classify_image, image_classifier, patchify
 from beyondtext.recipes.vit import evaluate_vit, vit_config
 from beyondtext.world.dataset import world_dataset
 from beyondtext.world.scenes import make_scene
-
-SEED = """
-import json, sys, time, torch
-torch.set_num_threads(1)
-from beyondtext.recipes.vit import evaluate_vit
-from beyondtext.toys.cache import toy_folder
-from transformers import ViTForImageClassification
-start = time.process_time()
-folder = toy_folder("vit", seed=int(sys.argv[1]))
-seconds = time.process_time() - start
-model = ViTForImageClassification.from_pretrained(folder)
-print(json.dumps({"cpu_seconds": seconds, "known": evaluate_vit(model, "test", 4000), "new": evaluate_vit(model, "test_held_out", 4000)}))
-"""
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_three_seeds_of_three(seed):
-    "Shape and colour on test splits that nothing was tuned on. The seconds are printed, since machines differ (near 0: found in the cache)."
-    found = measured(SEED, seed)
-    assert found["known"]["shape"] >= 0.98 and found["known"]["colour"] >= 0.99
-    assert found["new"]["shape"] >= 0.90 and found["new"]["colour"] >= 0.97
-
 
 @pytest.fixture(scope="module")
 def scene(): return make_scene(2, "test")

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from .pages import readme, write_index
+from .pages import course_folder, readme, write_index
 from .receipts import Receipts
 from .run import Progress, Result, Run, count_cores, expected_seconds, run_all, training_seconds
 from .stamp import FLAGS, stale, toys_of, write_whole
@@ -155,9 +155,10 @@ _MUCH = 100  # seconds: with less to do, an import more or less makes no differe
 _BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} and about {remaining} to go{postfix}"
 
 def _report(results: list[Result], root: Path, save: bool) -> int:
-    if not save:
-        write_index(root / "_course")
     print(costs(results))
+    if not save:
+        write_index(folder := course_folder(root))
+        print(f"The pages to read are in {folder / 'start.html'}")
     for r in results:
         if r.error:
             print(f"{r.name} failed and was left as it was: {r.error}", file=sys.stderr)

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from platform import python_version
 
+from .pages import course_folder
 from .stamp import write_whole
 
 # %% ../../nbs/dev/receipts.ipynb #c3f77ecb
@@ -32,7 +33,7 @@ class Receipts:
     "The receipts of a clone, kept in a file of the folder of its pages."
 
     def __init__(self, root: Path, flags=()):
-        self.root, self.path, self.around = root, root / "_course" / "receipts.json", surroundings(root, flags)
+        self.root, self.path, self.around = root, course_folder(root) / "receipts.json", surroundings(root, flags)
         try:
             self.kept = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -60,5 +61,5 @@ class Receipts:
         self._write()
 
     def _write(self) -> None:
-        self.path.parent.mkdir(exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.path, json.dumps(self.kept, indent=1, sort_keys=True))

@@ -17,7 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 from .forks import Seed
-from .pages import write_pages
+from .pages import course_folder, write_pages
 from .receipts import Receipts
 from .stamp import as_text, clean, code_hash, skipped, stamp, toys_of, write_whole
 from ..toys.registry import find_system
@@ -305,7 +305,7 @@ def _keep(run: Run, nb, path: Path, result: Result) -> None:
     if run.save:
         write_whole(path, as_text(clean(nb)))
     else:
-        write_pages(nb, path, run.root, run.root / "_course")
+        write_pages(nb, path, run.root, course_folder(run.root))
     run.receipts.add(path, nb)
 
 async def run_all(run: Run, toys: dict, notebooks: dict) -> list[Result]:

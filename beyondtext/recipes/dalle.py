@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ..reading import pick_size
-from .discrete_vae import DALLE_AMOUNTS, DiscreteVAE, tidy, train_discrete_vae
+from .discrete_vae import DALLE_AMOUNTS, DiscreteVAE, tidy
 from .regions import PARTS, read_cells, train_regions
 from ..toys.registry import recipe
 from ..world.language import caption
@@ -94,16 +94,18 @@ def _stream_loss(model, batch):
     return losses[:, TEXT - 1 :].mean() + (losses[:, : TEXT - 1] * real).sum() / real.sum() / 8
 
 # %% ../../nbs/recipes/dalle.ipynb #4692bb81
-@recipe("dalle", seconds=131)
+@recipe("dalle", continues="dalle-vae", seconds=50)
 def train_dalle(seed: int = 0, size: str = "toy"):
-    "The recipe of the toy DALL·E: the discrete VAE, then the transformer over captions and codes."
+    "The recipe of the toy DALL·E: the transformer over captions and the codes of the discrete VAE, which is stored with it."
     import pandas as pd
     import torch
     from transformers import GPT2LMHeadModel
 
+    from beyondtext.toys.cache import load_history, toy_folder
     from beyondtext.toys.training import fit
 
-    (vae, first), (_, _, steps, n) = train_discrete_vae(seed, size), DALLE_AMOUNTS[size]
+    (_, _, steps, n), folder = DALLE_AMOUNTS[size], toy_folder("dalle-vae", seed, size)
+    vae, first = DiscreteVAE.from_pretrained(folder), load_history(folder)
     scenes = [tidy(scene) for scene in make_scenes(n, kind="several")]
     codes = vae.encode(picture_batch(scenes)).flatten(1) + len(dalle_tokenizer())
     tokens = torch.cat([caption_ids([read_aloud(scene) for scene in scenes]), codes], 1)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .vit import to_pixel_values
+from ..toys.registry import recipe
 from ..world.scenes import make_scenes, picture_batch
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #a7dc2fc3
@@ -106,7 +107,7 @@ class DiscreteVAE:
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #3e67aa81
 DALLE_AMOUNTS = {
-    "toy": (2550, 4000, 700, 16_000),
+    "toy": (1500, 4000, 800, 16_000),
     "small": (6000, 20_000, 6000, 60_000),
     "base": (20_000, 50_000, 30_000, 300_000),
 }
@@ -150,13 +151,15 @@ def _choose(scores, temperature: float, hard: bool):  # (n, codes, ...) -> (n, c
     return one_hot(soft.argmax(1), soft.shape[1]).movedim(-1, 1) - soft.detach() + soft if hard else soft
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #9be8b4d2
-def _ground_entropy(scores, near):  # (n, codes, 8, 8), (n, 1, 32, 32)
-    "The entropy of the codes of places that are not near an object, in nats: zero if one code stands for all ground."
+def _code_entropies(scores, near):  # (n, codes, 8, 8), (n, 1, 32, 32)
+    "The entropy of the codes of places that are not near an object, zero if one code stands for all ground, and of those that are; in nats."
     from torch.nn.functional import max_pool2d
 
-    ground = 1 - max_pool2d(near, 4)  # (n, 1, 8, 8)
-    share = (scores.softmax(1) * ground).sum((0, 2, 3)) / ground.sum().clamp(min=1)
-    return -(share * (share + 1e-9).log()).sum()
+    there, found = max_pool2d(near, 4), []  # (n, 1, 8, 8)
+    for places in (1 - there, there):
+        share = (scores.softmax(1) * places).sum((0, 2, 3)) / places.sum().clamp(min=1)
+        found.append(-(share * (share + 1e-9).log()).sum())
+    return found
 
 def _vae_loss(steps: int):
     "The loss of the discrete VAE; the temperature falls with each call."
@@ -167,14 +170,15 @@ def _vae_loss(steps: int):
         pictures, targets = _recoloured(*(to_pixel_values(batch[name]) for name in ("pictures", "targets")))
         scores, near = network["encoder"](pictures), _near_objects(targets)
         z = _choose(scores, max(0.2, 0.2 ** (done / 0.7)), hard=done > 0.7)
-        entropy = _ground_entropy(scores[::4], near[::4])  # a quarter of the pictures will do
-        return 2.5 * _painting_loss(network["decoder"](z), targets, near) + 0.03 * entropy
+        ground, objects = _code_entropies(scores[::4], near[::4])  # a quarter of the pictures will do
+        return 2.5 * _painting_loss(network["decoder"](z), targets, near) + 0.03 * ground - 0.01 * objects
 
     return loss
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #5eba6b52
-def train_discrete_vae(seed: int, size: str):
-    "The first stage: a `DiscreteVAE` and its curve."
+@recipe("dalle-vae", seconds=60)
+def train_discrete_vae(seed: int = 0, size: str = "toy"):
+    "The recipe of the first stage: a `DiscreteVAE` and its curve."
     import torch
 
     from beyondtext.toys.training import fit
@@ -188,12 +192,5 @@ def train_discrete_vae(seed: int, size: str):
     )  # clear choices from the start
     data = {"pictures": picture_batch(scenes), "targets": picture_batch([plain(scene) for scene in scenes])}
     settings = {"batch_size": 32, "lr": 0.02 if size == "toy" else 2e-3, "weight_decay": 0.0, "seed": seed}
-    return vae, fit(
-        vae.network,
-        data,
-        steps=steps,
-        loss=_vae_loss(steps),
-        fused=True,
-        progress="discrete VAE",
-        **settings,
-    )
+    settings |= {"steps": steps, "loss": _vae_loss(steps), "fused": True, "progress": "discrete VAE"}
+    return (vae,), fit(vae.network, data, **settings)

@@ -241,16 +241,19 @@ def pixel_tokens(n: int, split: str = "train"):  # a tensor (n, 64) of integers 
     shades = torch.as_tensor(pictures(make_scenes(n, split, kind="several"), size=8)).long() // 64
     return (shades @ torch.tensor([16, 4, 1])).flatten(1)
 
-@recipe("scaling-pixels", is_experiment=True, seconds=33)
-def train_pixel_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), the curves of all runs)
-    "The recipe of the sweep over pixels: GPTs of several widths."
+@recipe("scaling-pixels", is_experiment=True, seconds=400)
+def train_pixel_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), what the runs measured)
+    "The recipe of the sweep over pixels: GPTs of several widths, each with five seeds. The model is the last one."
     import pandas as pd
 
     steps, widths = {
-        "toy": (400, (4, 6, 8, 16, 32)),
+        "toy": (400, (4, 6, 8, 12, 16, 24, 32, 48)),
         "small": (1000, (4, 8, 16, 32, 64)),
         "base": (4000, (8, 16, 32, 64, 128, 256)),
     }[size]
-    pieces = {"train": pixel_tokens(24 * steps), "test": pixel_tokens(400, "test")}
-    runs = [gpt_run(width, pieces, steps=steps, seed=seed, vocabulary=64) for width in widths]
-    return (runs[-1][0],), pd.concat([curve.assign(sweep="size") for _, curve in runs], ignore_index=True)
+    pieces, curves = {"train": pixel_tokens(24 * steps), "test": pixel_tokens(400, "test")}, []
+    for i in range(seed, seed + 5):
+        for width in widths:
+            model, curve = gpt_run(width, pieces, steps=steps, seed=i, vocabulary=64)
+            curves.append(curve.dropna(subset=["test"]).assign(seed=i))
+    return (model,), pd.concat(curves, ignore_index=True)

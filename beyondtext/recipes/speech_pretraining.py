@@ -7,11 +7,10 @@ __all__ = ['cepstra', 'hidden_units', 'pretrain_on_units', 'pretrain_by_contrast
 import functools
 
 from beyondtext.recipes.speech import (
-    SPEECH_AMOUNTS,
     evaluate_speech,
     fit_batches,
     fit_speech,
-    labelled_speech,
+    training_speech,
     speech_config,
     speech_processor,
     with_mel_filters,
@@ -97,6 +96,8 @@ def pretrain_on_units(
     from torch.nn import functional as F
     from transformers import Wav2Vec2ForCTC
 
+    from beyondtext.toys.training import on_device_of
+
     torch.manual_seed(seed)
     encoder, head = with_mel_filters(Wav2Vec2ForCTC(config)).wav2vec2, torch.nn.Linear(config.hidden_size, 100)
     units = hidden_units((x / 32768 for _, x in examples), 100, seed)
@@ -108,7 +109,7 @@ def pretrain_on_units(
             n = int(present[row].sum())
             wanted[row, :n] = torch.from_numpy(target)[:n]
         asked = hidden if share else present
-        hidden, asked, wanted = (t.to(inputs.device) for t in (hidden, asked, wanted))
+        hidden, asked, wanted = on_device_of(model, [hidden, asked, wanted])
         out = model[0](inputs, mask_time_indices=hidden).last_hidden_state[:, : hidden.shape[1]]
         return F.cross_entropy(model[1](out[asked]), wanted[asked])
 
@@ -162,7 +163,7 @@ def fine_tune(encoder, config, examples: list[tuple], steps: int, seed: int = 0)
     return model
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #76c43549
-@recipe("speech-few-labels", environment=("espeak-ng",), is_experiment=True, seconds=452)
+@recipe("speech-few-labels", needs=("speech-corpus",), environment=("espeak-ng",), is_experiment=True, seconds=452)
 def train_few_labels(seed: int = 0, size: str = "toy"):
     """Pre-train in three ways, fine-tune on few sentences and on all, and measure on the test split. The curve holds
     the word error rates and CPU seconds; the model is the one with visible units and 50 sentences."""
@@ -173,7 +174,7 @@ def train_few_labels(seed: int = 0, size: str = "toy"):
     hiding = {"apply_spec_augment": True, "mask_time_prob": 0.2, "mask_time_length": 8}
     codebooks = {"num_codevectors_per_group": 64, "codevector_dim": 64, "proj_codevector_dim": 64}
     config, rows, kept = speech_config(size, **hiding, **codebooks), [], None
-    examples, steps = labelled_speech(SPEECH_AMOUNTS[size][2]), _PRETRAINING[size]
+    examples, steps = training_speech(size), _PRETRAINING[size]
     starts = {
         "from scratch": None,
         "contrast": pretrain_by_contrast,

@@ -210,7 +210,7 @@ def structured_start(
 
 # %% ../../nbs/recipes/tables.ipynb #3f6c3fdc
 _SIZES = {"toy": (96, 3), "small": (192, 4), "base": (768, 12)}  # width, layers
-_STEPS = {"toy": (600, 800), "small": (4000, 8000), "base": (10_000, 30_000)}  # on small tables, on all
+_STEPS = {"toy": (550, 700), "small": (4000, 8000), "base": (10_000, 30_000)}  # on small tables, on all
 
 def tapas_config(
     size: str = "toy",  # "toy", "small" or "base"
@@ -318,7 +318,7 @@ def _watch(ordered: bool, model) -> dict[str, float]:
     revision="e3dde19",
     licence="apache-2.0",
     megabytes=443,
-    seconds=60,
+    seconds=50,
 )
 def train_tables(seed: int = 0, size: str = "toy", ordered: bool = True, start=structured_start):
     "The recipe of the toy TAPAS."
@@ -342,7 +342,7 @@ def train_tables(seed: int = 0, size: str = "toy", ordered: bool = True, start=s
     return (model, table_tokenizer()), pd.concat([easy, rest], ignore_index=True)
 
 # %% ../../nbs/recipes/tables.ipynb #2503d46b
-@recipe("tables-unordered", seconds=60)
+@recipe("tables-unordered", seconds=50)
 def train_unordered(seed: int = 0, size: str = "toy"):
     "The control without ranks and comparisons."
     return train_tables(seed, size, ordered=False)

@@ -48,7 +48,10 @@ class Muon(torch.optim.Optimizer):
         "Move matrices of one shape."
         lr, kept = group["lr"], group["momentum"]
         gradients = [p.grad for p in matrices]
-        memory = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in matrices]
+        for p in matrices:
+            if "momentum" not in self.state[p]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
+        memory = [self.state[p]["momentum"] for p in matrices]
         torch._foreach_lerp_(memory, gradients, 1 - kept)
         ahead = torch._foreach_lerp(gradients, memory, kept)  # Nesterov's look ahead
         steps = orthogonalise(torch.stack(ahead).flatten(2)).view(len(ahead), *matrices[0].shape).unbind()

@@ -60,8 +60,11 @@ class _Batches:
         return iter(_grouped(self.lengths, self.batch_size, self.generator))
 
 def _loader(columns: dict, batch_size: int, seed: int, by_length: str | None = None):
-    "Shuffled batches: a fresh order each epoch, determined by the seed."
+    "Shuffled batches: a fresh order each epoch, determined by the seed. Raises ValueError where `by_length` is no column."
     import torch
+
+    if by_length is not None and by_length not in columns:
+        raise ValueError(f"group_by_length is {by_length!r}; accepted are the columns of data, {', '.join(columns)}")
 
     data, as_it_is = _Columns(columns), lambda batch: batch
     batch_size = min(batch_size, len(data))
@@ -84,7 +87,7 @@ def learning_rate(step: int, steps: int, warmup: float, schedule: str = "cosine"
     zero, or constant."""
     first = max(1, round(warmup * steps))
     if step < first:
-        return step / first
+        return (step + 1) / first
     if schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * min(1, (step - first) / max(1, steps - first))))
