@@ -10,6 +10,7 @@ import copy
 import functools
 import inspect
 import linecache
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -300,7 +301,9 @@ def model_card(
         raise TypeError(
             f"model is of type {type(model).__name__}; accepted are transformers models and pipelines"
         )
-    config, name = inner.config, inner.config._name_or_path
+    config, name, commit = inner.config, inner.config._name_or_path, None
+    if found := re.search(r"models--(.+?)--(.+?)/snapshots/(\w+)", Path(name).as_posix()):  # in the hub's cache
+        name, commit = f"{found[1]}/{found[2]}", found[3]
     labels = list((getattr(config, "id2label", None) or {}).values())
     facts = {
         "class": type(inner).__name__,
@@ -309,6 +312,7 @@ def model_card(
         "model card": f"https://huggingface.co/{name}"
         if name.count("/") == 1 and not Path(name).exists()
         else None,
+        "commit": commit,
         "parameters": f"{inner.num_parameters():,}",
         "size in memory": f"{inner.get_memory_footprint() / 1e6:,.1f} MB",
         "type and device": f"{inner.dtype}, {inner.device}".replace("torch.", ""),

@@ -132,9 +132,30 @@ def test_no_network_at_all(hub):
     assert "could not be fetched" in hub(HF_HUB_OFFLINE="1")
 
 
-def test_only_safetensors(hub, tmp_path):
-    shutil.copytree(Hub.folder, tmp_path / "pickled")
-    (tmp_path / "pickled" / "model.safetensors").rename(tmp_path / "pickled" / "pytorch_model.bin")
-    Hub.folder = tmp_path / "pickled"
-    assert "no weights in the safetensors format" in hub()
-    assert not any(path.endswith(".bin") for path in Hub.asked)
+def test_pickled_weights_only_where_there_are_no_others(hub, tmp_path):
+    "Safetensors are taken where there are any; without any weights, the error says so."
+    shutil.copytree(Hub.folder, tmp_path / "both")
+    shutil.copy(tmp_path / "both" / "model.safetensors", tmp_path / "both" / "pytorch_model.bin")
+    Hub.folder = tmp_path / "both"
+    assert (Path(hub()) / "model.safetensors").exists() and not any(path.endswith(".bin") for path in Hub.asked)
+    shutil.rmtree(tmp_path / "hf")
+    assert (Path(hub(hide=("model.safetensors",))) / "pytorch_model.bin").exists()
+    shutil.rmtree(tmp_path / "hf")
+    assert "team/tiny has no weights for PyTorch" in hub(hide=("model.safetensors", "pytorch_model.bin"))
+
+
+class Evil:
+    def __init__(self, path): self.path = path
+    def __reduce__(self): return open, (str(self.path), "w")
+
+
+def test_a_pickle_runs_no_code(tmp_path):
+    "What transformers does with weights that are no safetensors: it reads them with weights_only=True."
+    import torch
+    from transformers import ViTConfig, ViTForImageClassification
+    config = ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    ViTForImageClassification(config).save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({"classifier.bias": Evil(tmp_path / "ran")}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(Exception): ViTForImageClassification.from_pretrained(tmp_path)
+    assert not (tmp_path / "ran").exists()

@@ -30,7 +30,7 @@ class Completions(list):
 def _completer(folder: str, device: str | None):
     from transformers import ImageGPTForCausalImageModeling, ImageGPTImageProcessorPil
 
-    model = ImageGPTForCausalImageModeling.from_pretrained(folder, use_safetensors=True)
+    model = ImageGPTForCausalImageModeling.from_pretrained(folder)
     return model.eval().to(device or "cpu"), ImageGPTImageProcessorPil.from_pretrained(folder)
 
 # %% ../../nbs/beyond/igpt.ipynb #1a665ddf

@@ -77,7 +77,7 @@ def table_qa(
     folder = str(checkpoint_folder("tables", checkpoint))
     from transformers import TapasForQuestionAnswering, TapasTokenizer, pipeline
 
-    model = TapasForQuestionAnswering.from_pretrained(folder, use_safetensors=True)
+    model = TapasForQuestionAnswering.from_pretrained(folder)
     return pipeline(
         "table-question-answering", model=model, tokenizer=TapasTokenizer.from_pretrained(folder), **settings
     )

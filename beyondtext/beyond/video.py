@@ -111,7 +111,7 @@ def video_classifier(
     folder = str(checkpoint_folder("video", checkpoint))
     from transformers import TimesformerForVideoClassification, VideoMAEImageProcessorPil
 
-    model = TimesformerForVideoClassification.from_pretrained(folder, use_safetensors=True)
+    model = TimesformerForVideoClassification.from_pretrained(folder)
     return VideoClassifier(model.to(device), VideoMAEImageProcessorPil.from_pretrained(folder))
 
 @functools.lru_cache(maxsize=2)

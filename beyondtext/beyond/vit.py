@@ -38,7 +38,7 @@ def image_classifier(
     folder = str(checkpoint_folder("vit", checkpoint))
     from transformers import AutoImageProcessor, AutoModelForImageClassification, pipeline
 
-    model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True)
+    model = AutoModelForImageClassification.from_pretrained(folder)
     return pipeline(
         "image-classification",
         model=model,

@@ -30,7 +30,7 @@ def zero_shot_classifier(
 
     processor = AutoProcessor.from_pretrained(folder)
     parts = {"tokenizer": processor.tokenizer, "image_processor": processor.image_processor}
-    model = AutoModel.from_pretrained(folder, use_safetensors=True)
+    model = AutoModel.from_pretrained(folder)
     return pipeline("zero-shot-image-classification", model=model, **parts, **settings)
 
 @functools.lru_cache(maxsize=4)

@@ -29,7 +29,7 @@ class Drawings(list):
 def _artist(folder: str, device: str | None):
     from transformers import GPT2LMHeadModel
 
-    model = GPT2LMHeadModel.from_pretrained(folder, use_safetensors=True).eval().to(device or "cpu")
+    model = GPT2LMHeadModel.from_pretrained(folder).eval().to(device or "cpu")
     return model, DiscreteVAE.from_pretrained(folder)
 
 @functools.lru_cache(maxsize=2)

@@ -63,7 +63,7 @@ def _documents(documents) -> tuple[list, bool]:
 def _reader(folder: str, device: str | None):
     from transformers import LayoutLMForTokenClassification
 
-    model = LayoutLMForTokenClassification.from_pretrained(folder, use_safetensors=True)
+    model = LayoutLMForTokenClassification.from_pretrained(folder)
     return model.eval().to(device or "cpu")
 
 def _fields(model, words: list[str], boxes: list) -> list[dict]:
@@ -123,7 +123,7 @@ def document_qa(
     folder = str(checkpoint_folder("document-qa", checkpoint))
     from transformers import AutoTokenizer, LayoutLMForQuestionAnswering, pipeline
 
-    model = LayoutLMForQuestionAnswering.from_pretrained(folder, use_safetensors=True)
+    model = LayoutLMForQuestionAnswering.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True)  # the published one is RoBERTa's
     return pipeline("document-question-answering", model=model, tokenizer=tokenizer, **settings)
 

@@ -45,7 +45,7 @@ def transcriber(
     processor = Wav2Vec2Processor.from_pretrained(folder)
     return pipeline(
         "automatic-speech-recognition",
-        model=Wav2Vec2ForCTC.from_pretrained(folder, use_safetensors=True),
+        model=Wav2Vec2ForCTC.from_pretrained(folder),
         tokenizer=processor.tokenizer,
         feature_extractor=processor.feature_extractor,
         **settings,

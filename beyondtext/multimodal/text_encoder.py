@@ -41,9 +41,10 @@ def stable_diffusion_text_config(**changes):  # a CLIPTextConfig
 def _text_encoder(folder: str, device: str | None):
     from transformers import AutoModel, AutoTokenizer
 
-    model = AutoModel.from_pretrained(folder, use_safetensors=True)  # a CLIP, or a text encoder alone
+    part = lambda name: Path(folder, name) if Path(folder, name).is_dir() else folder  # a pipeline of diffusers has folders
+    model = AutoModel.from_pretrained(part("text_encoder"), dtype="float32")  # a CLIP, or a text encoder alone
     encoder = getattr(model, "text_model", model).eval().to(device or "cpu")
-    return encoder, AutoTokenizer.from_pretrained(folder)
+    return encoder, AutoTokenizer.from_pretrained(part("tokenizer"))
 
 def encode_text(
     texts: str | Sequence[str],  # a text, or a list of them
@@ -60,7 +61,7 @@ def encode_text(
 
     import torch
 
-    model, tokenizer = _text_encoder(str(checkpoint_folder("clip", checkpoint)), device)
+    model, tokenizer = _text_encoder(str(checkpoint_folder("clip", checkpoint, ("text_encoder", "tokenizer"))), device)
     layers = model.config.num_hidden_layers
     layer = check_whole("layer", layer, -layers - 1, layers)  # 0: the embeddings
     for i, text in enumerate(texts):

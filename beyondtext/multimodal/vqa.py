@@ -37,7 +37,7 @@ class VisualQA:
         name = {"vilt": "Vilt", "lxmert": "Lxmert"}.get(kind, "VisualBert")
         self.vilt = kind == "vilt"  # reads pixels; the others read the detector's regions
         model_class = getattr(transformers, f"{name}ForQuestionAnswering")
-        self.model = model_class.from_pretrained(folder, use_safetensors=True).eval().to(device or "cpu")
+        self.model = model_class.from_pretrained(folder).eval().to(device or "cpu")
         reader = transformers.AutoProcessor if self.vilt else transformers.AutoTokenizer
         self.processor, self.detector = reader.from_pretrained(folder), None if self.vilt else toy_detector()
 

@@ -238,7 +238,9 @@ def _teacher():
 
 @recipe(
     "altclip",
+    page="multimodal/altclip",
     hub="BAAI/AltCLIP",
+    revision="17788d7d45af0e41d0f10682fe91d655ac96435c",
     licence="creativeml-openrail-m",
     megabytes=3220,
     needs=("clip",),

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['START', 'END', 'split_words', 'byte_characters', 'word_symbols', 'train_bpe', 'BytePairs', 'toy_merges',
-           'clip_tokenizer']
+           'clip_tokenizer', 'published_clip_tokenizer']
 
 # %% ../../nbs/recipes/byte_pairs.ipynb #2226a733
 import functools
@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from ..toys.hub import hub_folder
+from ..toys.registry import find_system
 from ..world.language import caption
 from ..world.scenes import make_scene
 
@@ -132,7 +133,7 @@ def _read_merges(path) -> list[tuple[str, str]]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(
-            f"merges: there is no file {str(path)!r}; accepted are None, 'hub', and a file of merges"
+            f"merges: there is no file {str(path)!r}; accepted are None and a file of merges"
         )
     data = path.read_bytes()
     try:
@@ -147,17 +148,22 @@ def _read_merges(path) -> list[tuple[str, str]]:
     return pairs[:_OPENAI_MERGES]
 
 def clip_tokenizer(
-    merges=None,  # None: the toy world's; a path to OpenAI's file, packed or not; "hub"; or pairs
+    merges=None,  # None: the toy world's; a path to OpenAI's file, packed or not; or pairs
     pad: str = END,  # the padding token; Stable Diffusion 2 has "!"
 ):  # a CLIPTokenizer for 77 tokens
-    "The library's tokenizer of CLIP. Raises ValueError for a file that holds no merges, CheckpointError without a network."
+    "The library's tokenizer of CLIP. Raises ValueError for a file that holds no merges."
     from transformers import CLIPTokenizer
 
-    if merges == "hub":
-        return CLIPTokenizer.from_pretrained(
-            hub_folder("openai/clip-vit-base-patch32", "3d74acf"), pad_token=pad
-        )
     if merges is None:
         merges = toy_merges()
     pairs = BytePairs(_read_merges(merges) if isinstance(merges, (str, Path)) else merges)
     return CLIPTokenizer(vocab=pairs.vocabulary, merges=pairs.merges, pad_token=pad, model_max_length=77)
+
+def published_clip_tokenizer(
+    pad: str = END,  # the padding token; Stable Diffusion 2 has "!"
+):  # a CLIPTokenizer for 77 tokens
+    "CLIP's own tokenizer, from the hub. Raises CheckpointError where it can't be fetched."
+    from transformers import CLIPTokenizer
+
+    clip = find_system("clip")
+    return CLIPTokenizer.from_pretrained(hub_folder(clip.hub, clip.revision, weights=False), pad_token=pad)

@@ -263,8 +263,10 @@ def _settings(size: str) -> dict:
 # %% ../../nbs/recipes/clip.ipynb #4e65adb8
 @recipe(
     "clip",
+    page="multimodal/clip",
+    scratch="the loss",
     hub="openai/clip-vit-base-patch32",
-    revision="3d74acf",
+    revision="3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268",
     licence="mit",
     megabytes=605,
     seconds=56,

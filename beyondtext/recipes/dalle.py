@@ -94,7 +94,7 @@ def _stream_loss(model, batch):
     return losses[:, TEXT - 1 :].mean() + (losses[:, : TEXT - 1] * real).sum() / real.sum() / 8
 
 # %% ../../nbs/recipes/dalle.ipynb #4692bb81
-@recipe("dalle", continues="dalle-vae", seconds=50)
+@recipe("dalle", page="multimodal/dalle", scratch="the Gumbel-softmax", continues="dalle-vae", seconds=50)
 def train_dalle(seed: int = 0, size: str = "toy"):
     "The recipe of the toy DALL·E: the transformer over captions and the codes of the discrete VAE, which is stored with it."
     import pandas as pd

@@ -159,7 +159,7 @@ def _loss(model, batch):
     logits = model(input_ids=torch.cat([start, pixels[:, :-1]], 1), use_cache=False).logits
     return F.cross_entropy(logits.flatten(0, 1), pixels.flatten())
 
-@recipe("igpt", hub="openai/imagegpt-small", licence="apache-2.0", megabytes=305, seconds=55)
+@recipe("igpt", page="beyond/igpt", scratch="the whole model", hub="openai/imagegpt-small", licence="apache-2.0", megabytes=305, seconds=55)
 def train_igpt(seed: int = 0, size: str = "toy"):
     "The recipe of the toy iGPT: the next pixel of pictures of one object."
     import torch

@@ -286,8 +286,10 @@ def fit_batches(model, examples, steps: int, seed: int, loss, joined: float = 0.
 # %% ../../nbs/recipes/speech.ipynb #6368187f
 @recipe(
     "speech",
+    page="multimodal/speech",
+    scratch="CTC",
     hub="facebook/wav2vec2-base-960h",
-    revision="22aad52",
+    revision="22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
     licence="apache-2.0",
     megabytes=378,
     needs=("speech-corpus",),

@@ -314,6 +314,8 @@ def _watch(ordered: bool, model) -> dict[str, float]:
 # %% ../../nbs/recipes/tables.ipynb #26bc3bef
 @recipe(
     "tables",
+    page="beyond/tables",
+    scratch="embeddings and loss",
     hub="google/tapas-base-finetuned-wtq",
     revision="e3dde19",
     licence="apache-2.0",

@@ -114,7 +114,10 @@ def _loss(model, batch):
 # %% ../../nbs/recipes/video.ipynb #f9d2c56f
 @recipe(
     "video",
+    page="beyond/video",
+    scratch="divided attention",
     hub="facebook/timesformer-base-finetuned-k400",
+    revision="8aaf40ea7d3d282dcb0a5dea01a198320d15d6c0",
     licence="cc-by-nc-4.0",
     megabytes=486,
     seconds=24,

@@ -162,8 +162,10 @@ def _trained(
 
 @recipe(
     "vit",
+    page="beyond/vit",
+    scratch="the whole model",
     hub="google/vit-base-patch16-224",
-    revision="3f49326",
+    revision="3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3",
     licence="apache-2.0",
     megabytes=346,
     seconds=43,

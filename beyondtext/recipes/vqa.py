@@ -266,7 +266,10 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
 # %% ../../nbs/recipes/vqa.ipynb #047edd1c
 @recipe(
     "vqa",
+    page="multimodal/vqa",
+    scratch="the one stream",
     hub="dandelin/vilt-b32-finetuned-vqa",
+    revision="d0a1f6ab88522427a7ae76ceb6e1e1e7b68a1d08",
     licence="apache-2.0",
     megabytes=470,
     needs=("vqa-regions",),
@@ -277,7 +280,7 @@ def train_vqa(seed: int = 0, size: str = "toy"):
     model, history = _trained("visual_bert", seed, size)
     return (model, vqa_tokenizer()), history
 
-@recipe("vqa-lxmert", needs=("vqa-regions",), seconds=58)
+@recipe("vqa-lxmert", page="multimodal/vqa", scratch="the two streams", needs=("vqa-regions",), seconds=58)
 def train_lxmert(seed: int = 0, size: str = "toy"):
     "The recipe of the toy LXMERT."
     model, history = _trained("lxmert", seed, size)

@@ -7,13 +7,16 @@ __all__ = ['hub_folder', 'checkpoint_folder']
 import json
 import os
 import re
+import warnings
 from pathlib import Path
 
 from .cache import toy_folder
 from .registry import CheckpointError, System, find_system
 
 # %% ../../nbs/toys/hub.ipynb #6ba3a262
-_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_SMALL = ("*.json", "*.txt", "*.model")  # configuration and vocabulary
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")  # the first kind that a repository has
+_ASKED: set[tuple] = set()  # what this process has asked the hub for
 
 def _hub_problem(error: Exception) -> str:
     "What went wrong, in plain words."
@@ -31,67 +34,124 @@ def _hub_problem(error: Exception) -> str:
         return f"the hub answered with status {status}"
     return "the hub can't be reached, or the transfer broke off"
 
-def _ask(repo_id: str, revision: str | None) -> None:
-    "Ask the hub once, with a time limit, whether it has the checkpoint."
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
-
-    get_hf_file_metadata(hf_hub_url(repo_id, "config.json", revision=revision), timeout=HF_HUB_ETAG_TIMEOUT)
+def _complete(folder: Path, pattern: str) -> bool:
+    "Are there weights of this kind, and all parts of them where there are several?"
+    parts = set()
+    for index in folder.glob(f"{pattern}.index.json"):
+        parts |= set(json.loads(index.read_text())["weight_map"].values())
+    return any(folder.glob(pattern)) and all((folder / part).exists() for part in parts)
 
 def _has_weights(folder: Path) -> bool:
-    "Are there safetensors, and all parts of them where there are several?"
-    index = folder / "model.safetensors.index.json"
-    parts = set(json.loads(index.read_text())["weight_map"].values()) if index.exists() else ()
-    return any(folder.glob("*.safetensors")) and all((folder / part).exists() for part in parts)
+    return any(_complete(folder, pattern) for pattern in _WEIGHTS)
 
 # %% ../../nbs/toys/hub.ipynb #0270ef07
+def _snapshot(repo_id: str, revision: str | None, patterns, parts, offline: bool = False) -> Path:
+    "The folder of a repository with the files of these patterns, from its top or from subfolders."
+    from huggingface_hub import snapshot_download
+
+    wanted = [f"{part}/{pattern}" for part in parts for pattern in patterns] or list(patterns)
+    unwanted = None if parts else ["*/*"]
+    return Path(snapshot_download(repo_id, revision=revision, allow_patterns=wanted, ignore_patterns=unwanted, local_files_only=offline))
+
+def _places(folder: Path, parts) -> list[Path]:
+    "Where the files lie: in those subfolders that there are, or at the top."
+    return [folder / part for part in parts if (folder / part).is_dir()] or [folder]
+
+def _cached(repo_id: str, revision: str | None, weights: bool, parts) -> Path | None:
+    "What an earlier run has fetched whole, at this revision or from a conversion, or None. The weights are fetched last."
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    converted = Path(HF_HUB_CACHE, f"models--{repo_id.replace('/', '--')}", "refs", "refs", "pr")
+    for name in (revision, *(f"refs/pr/{p.name}" for p in converted.glob("*"))):
+        try:
+            folder = _snapshot(repo_id, name, _SMALL, parts, offline=True)
+        except Exception:
+            continue
+        places = _places(folder, parts)
+        if all(any(place.glob("*.json")) for place in places) and (not weights or any(map(_has_weights, places))):
+            return folder
+    return None
+
+def _conversion(repo_id: str, files) -> str | None:
+    "The pull request in which the hub's bot proposes safetensors, for a repository that has none."
+    from huggingface_hub import get_repo_discussions
+
+    if any(name.endswith(".safetensors") for name in files):
+        return None
+    try:
+        proposed = list(get_repo_discussions(repo_id, author="SFconvertbot", discussion_type="pull_request"))
+    except Exception:  # a repository may have its discussions switched off
+        return None
+    return next((f"refs/pr/{p.num}" for p in proposed if "safetensors" in p.title), None)
+
+# %% ../../nbs/toys/hub.ipynb #e27fbe00
+def _fetch(repo_id: str, revision: str | None, weights: bool, parts) -> Path:
+    "Fetch what isn't in the cache: first what is small, then the weights."
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
+
+    info = HfApi().model_info(repo_id, revision=revision, timeout=HF_HUB_ETAG_TIMEOUT)
+    files = [s.rfilename for s in info.siblings]
+    parts = parts if "model_index.json" in files else ()
+    converted = _conversion(repo_id, files) if weights else None
+    folder = _snapshot(repo_id, converted or revision, _SMALL, parts)
+    if weights:
+        kind = _WEIGHTS[0] if converted or any(f.endswith(".safetensors") for f in files) else _WEIGHTS[1]
+        _snapshot(repo_id, converted or revision, [kind, f"{kind}.index.json"], parts)
+    return folder
+
 def hub_folder(
     repo_id: str,  # owner/name
     revision: str | None = None,  # a commit, tag or branch
+    *,
+    weights: bool = True,  # False: the configuration and the vocabulary alone
+    parts: tuple[str, ...] = (),  # of a pipeline of diffusers, the subfolders that are wanted
 ) -> Path:
-    "Fetch a published checkpoint, or find it in the hub's own cache. Raises CheckpointError in one sentence."
-    from huggingface_hub import snapshot_download
-
-    wanted = {"repo_id": repo_id, "revision": revision, "allow_patterns": _FILES}
+    """Fetch a published checkpoint, or find it in the hub's own cache: without any request, if `revision` is a commit. Warns of
+    weights that are no safetensors. Raises CheckpointError in one sentence."""
+    asked, pinned = (repo_id, revision, weights, parts), bool(re.fullmatch(r"[0-9a-f]{7,40}", revision or ""))
+    folder = _cached(*asked) if pinned or asked in _ASKED else None
     try:
-        _ask(repo_id, revision)
-        folder = Path(snapshot_download(**wanted))
+        folder = folder or _fetch(*asked)
+        _ASKED.add(asked)
     except Exception as error:  # whatever the network does, the reader gets one sentence
-        try:
-            folder = Path(snapshot_download(**wanted, local_files_only=True))
-        except Exception:
-            folder = None
-        if folder is None or not _has_weights(folder):
+        folder = _cached(*asked)
+        if folder is None:
             raise CheckpointError(
                 f'{repo_id} could not be fetched: {_hub_problem(error)}. Use checkpoint="toy", which needs no network.'
             ) from error
-    if not _has_weights(folder):
-        raise CheckpointError(
-            f'{repo_id} has no weights in the safetensors format. Use another revision, or checkpoint="toy".'
-        )
+    places = _places(folder, parts)
+    if weights and not any(map(_has_weights, places)):
+        raise CheckpointError(f'{repo_id} has no weights for PyTorch. Use another revision, or checkpoint="toy".')
+    if weights and not any(any(place.glob("*.safetensors")) for place in places):
+        warnings.warn(f"{repo_id} has no safetensors; its pickled weights are read with weights_only=True, so that no code in them can run.", stacklevel=2)
     return folder
 
 # %% ../../nbs/toys/hub.ipynb #4d2fbc49
 def checkpoint_folder(
     system: str | System,  # a name from `systems()`, or a `System`
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name[@revision]; None: the default
+    parts: tuple[str, ...] = (),  # subfolders that are wanted of owner/name, see `hub_folder`
 ) -> Path:
-    """The folder to load `system` from. Raises ValueError for a checkpoint that is none of these,
+    """The folder to load `system` from. The default is what the environment variable BEYONDTEXT_CHECKPOINT says, else the toy;
+    a system that was never published has only its toy. Raises ValueError for a checkpoint that is none of these,
     CheckpointError where it can't be had."""
     system = find_system(system)
-    checkpoint = checkpoint or os.environ.get("BEYONDTEXT_CHECKPOINT") or "toy"
+    if checkpoint is None:
+        checkpoint = os.environ.get("BEYONDTEXT_CHECKPOINT") or "toy"
+        checkpoint = "toy" if checkpoint == "hub" and system.hub is None else checkpoint
     if checkpoint == "toy":
         return toy_folder(system)
     if checkpoint == "hub":
         if system.hub is None:
             raise ValueError(
-                f"checkpoint is 'hub', but {system.name} was never published; accepted are 'toy' and a folder"
+                f"checkpoint is 'hub', but {system.name} was never published; accepted are 'toy', a folder, and owner/name of a checkpoint of its kind"
             )
         return hub_folder(system.hub, system.revision)
     if Path(checkpoint).is_dir():
         return Path(checkpoint)
     if isinstance(checkpoint, str) and re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", checkpoint):
-        return hub_folder(*checkpoint.split("@"))
+        return hub_folder(*checkpoint.split("@"), parts=parts)
     raise ValueError(
         f"checkpoint is {str(checkpoint)!r}; accepted are 'toy', 'hub', a folder that exists, and owner/name or owner/name@revision on the hub"
     )
