@@ -72,10 +72,10 @@ def test_ground_shall_have_one_code_and_objects_many():
     scores[:, 0] = 50.0
     scores[:, 4, 3, 1] = 100.0
     assert [e.item() for e in discrete_vae._code_entropies(scores, near)] == pytest.approx([0, 0], abs=1e-5)
-    scores[1, 1] = 100.0
+    scores[1, 1], scores[1, 4, 3, 1] = 100.0, 200.0
     ground, objects = discrete_vae._code_entropies(scores, near)
     assert ground == pytest.approx(np.log(2), abs=1e-5) and objects == pytest.approx(0, abs=1e-5)
-    scores[1, 3, 3, 1] = 200.0
+    scores[1, 3, 3, 1] = 300.0
     assert discrete_vae._code_entropies(scores, near)[1] == pytest.approx(np.log(2), abs=1e-5)
     assert discrete_vae._code_entropies(scores, torch.ones_like(near))[0] == 0, "no ground at all"
 

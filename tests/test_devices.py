@@ -81,13 +81,17 @@ trained("vqa-biased")""",
     "dalle": """
 from beyondtext.recipes import clip, dalle, discrete_vae, regions
 dalle.DALLE_AMOUNTS["toy"] = 2, 64, 2, 64
-trained("dalle-vae")
 regions.REGION_AMOUNTS["toy"] = 2, 96
 clip._AMOUNTS["toy"] = 2, 2, 96
 (model, _, vae), _ = dalle.train_dalle()
 judge, matcher = trained("dalle-judge"), trained("clip")
 dalle.evaluate_vae(vae, judge, dalle.make_scenes(5))
 dalle.evaluate_dalle(model, vae, matcher, judge, n=2, candidates=2)""",
+    "discrete_vae": """
+from beyondtext.recipes import discrete_vae
+discrete_vae.DALLE_AMOUNTS["toy"] = 2, 64, 2, 64
+vae = trained("dalle-vae")
+vae.decode(vae.encode(discrete_vae.picture_batch(discrete_vae.make_scenes(5))))""",
     "speech": """
 from beyondtext.recipes import speech
 speech.SPEECH_AMOUNTS["toy"] = 2, 2, 40

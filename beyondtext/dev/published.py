@@ -54,10 +54,9 @@ _SCRIPT = """
 import ast, json, os, resource, sys, time
 from pathlib import Path
 os.environ["MPLBACKEND"] = "agg"
-from IPython.core.interactiveshell import InteractiveShell
 from huggingface_hub.constants import HF_HUB_CACHE
 from beyondtext.toys import recorded
-shell, rows, compared, check = InteractiveShell.instance(), [], [], recorded.Recorded.check
+names, rows, compared, check = {"__name__": "__main__"}, [], [], recorded.Recorded.check
 def commit_of(name):
     snapshots = sorted(Path(HF_HUB_CACHE, "models--" + name.replace("/", "--"), "snapshots").glob("*"), key=lambda p: p.stat().st_mtime)
     return snapshots[-1].name if snapshots else ""
@@ -71,9 +70,9 @@ recorded.Recorded.check = noted
 for number, source in json.load(sys.stdin):
     start, outcome = time.perf_counter(), "passed"
     compared.clear()
-    for statement in ast.parse(shell.transform_cell(source)).body:
+    for statement in ast.parse(source).body:
         try:
-            exec(compile(ast.Module([statement], []), f"cell {number}", "exec"), shell.user_ns)
+            exec(compile(ast.Module([statement], []), f"cell {number}", "exec"), names)
         except BaseException as error:
             outcome = f"{type(error).__name__}: {error}" if outcome == "passed" else outcome
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)

@@ -234,13 +234,10 @@ def _asked(n: int, split: str, unseen: bool = False) -> list[tuple[Document, str
 
 # %% ../../nbs/recipes/layoutlm.ipynb #241c3b9b
 @recipe(
-    "document-qa",
-    page="multimodal/layoutlm",
-    scratch="the embedding",
+    "document-qa", page="multimodal/layoutlm", scratch="the embedding",
     hub="impira/layoutlm-document-qa",
     revision="beed3c4d02d86017ebca5bd0fdf210046b907aa6",
-    licence="mit",
-    megabytes=511,
+    licence="mit", megabytes=511,
     continues="layoutlm",
     environment=("pillow",),
     seconds=25,

@@ -143,6 +143,7 @@ class Corpus:
         sounds = np.split(rows["samples"], rows["lengths"].cumsum()[:-1])
         return cls(list(zip(json.loads((Path(folder) / "texts.json").read_text()), sounds)))
 
+# %% ../../nbs/recipes/speech.ipynb #ee3e1249
 @recipe("speech-corpus", environment=("espeak-ng",), seconds=32)
 def make_corpus(seed: int = 0, size: str = "toy"):
     "The utterances that the toys of speech learn from. They are the same for all seeds."

@@ -21,6 +21,7 @@ def _numbers(value) -> list[float]:
 def _shape(value) -> list[int]:
     return [len(value), *_shape(value[0])] if isinstance(value, list) and value else []
 
+# %% ../../nbs/toys/recorded.ipynb #98692a27
 @dataclass(frozen=True)
 class Recorded:
     "What a published checkpoint is known to answer."
@@ -51,6 +52,7 @@ class Recorded:
     def _repr_markdown_(self) -> str:
         return _table([self])
 
+# %% ../../nbs/toys/recorded.ipynb #05059374
 def _table(results: Sequence[Recorded]) -> str:
     rows = [("checkpoint", "given", "answer", "source"), ("---",) * 4]
     for r in results:
