@@ -135,4 +135,4 @@ def test_promises_are_kept():
         text = (ROOT / "nbs" / f"{page}.ipynb").read_text()
         assert not scratch or "scratch" in text.lower() or "gumbel" in text.lower(), name
         assert not published or published in stand_in.REPOSITORIES, name
-    assert promises()._repr_markdown_().count("never published") == sum(not published for *_, published in rows)
+    assert promises()._repr_markdown_().count("no checkpoint here") == sum(not published for *_, published in rows)

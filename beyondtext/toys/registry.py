@@ -101,7 +101,7 @@ class Promises(list):
     def _repr_markdown_(self) -> str:
         lines = ["| system | from scratch | as a toy | as published |", "|---|---|---|---|"]
         for name, page, scratch, toy, published in self:
-            hub = f"[{published}](https://huggingface.co/{published})" if published else "never published"
+            hub = f"[{published}](https://huggingface.co/{published})" if published else "no checkpoint here"
             lines.append(f"| [{name}]({page}.ipynb) | {scratch or 'no'} | {toy} | {hub} |")
         return "\n".join(lines)
 
