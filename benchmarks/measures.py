@@ -13,6 +13,7 @@ class Claim:
     line: str  # what the page's assertion says, word for word
     most: bool = False  # the bar is the highest value that is accepted, not the lowest
     deviations: float = 4  # how many standard deviations of ten seeds lie between their mean and the bar
+    missed: int = 0  # how many of the seeds in the table miss the bar: each is a recipe still to be bettered
 
 
 CLAIMS = [
@@ -25,7 +26,7 @@ CLAIMS = [
     Claim("video", "forwards", 0.98, "beyond/video", '(scores.loc["forwards"] >= 0.98).all()'),
     Claim("video", "backwards", 0.95, "beyond/video", '(scores.loc["backwards"] >= 0.95).all()'),
     Claim("tables", "known wordings", 0.97, "beyond/tables", 'scores.loc["all", "known wordings"] >= 0.97'),
-    Claim("tables", "new wordings", 0.95, "beyond/tables", 'scores.loc["all", "new wordings"] >= 0.95'),
+    Claim("tables", "new wordings", 0.95, "beyond/tables", 'scores.loc["all", "new wordings"] >= 0.95', missed=1),
     Claim("tables", "the book's questions", 3, "beyond/tables", "sum(right) >= 3"),
     Claim("clip", "zero-shot, seen pairs", 0.94, "multimodal/clip", 'trained["zero-shot, known pairs"] >= 0.94'),
     Claim("clip", "zero-shot, unseen pairs", 0.80, "multimodal/clip", 'trained["zero-shot, new pairs"] >= 0.80'),

@@ -43,11 +43,12 @@ def test_the_table_has_ten_seeds(system, table):
 
 @pytest.mark.parametrize("claim", measures.CLAIMS, ids=name)
 def test_a_bar_has_a_margin(claim, table):
-    "Every seed reaches it, and their mean is four standard deviations away from it, or as many as `measures.py` says."
+    "Every seed reaches it but those that `measures.py` admits; the mean of ten is four standard deviations away from it, or as many as it says."
     values = values_of(claim, table)
     sign = -1 if claim.most else 1
-    assert (sign * (values - claim.bar) >= 0).all(), values.tolist()
-    assert sign * (values.mean() - claim.bar) >= claim.deviations * values.std(ddof=0) - 1e-9, (values.mean(), values.std())
+    assert (sign * (values - claim.bar) < 0).sum() == claim.missed, values.tolist()
+    if len(values) == len(seeds.SEEDS):
+        assert sign * (values.mean() - claim.bar) >= claim.deviations * values.std() - 1e-9, (values.mean(), values.std())
 
 
 @pytest.mark.parametrize("claim", measures.CLAIMS, ids=name)
@@ -60,8 +61,8 @@ def test_a_bar_without_a_margin_is_found():
     "The comparison can fail: by one seed below the bar, and by a mean that is too near to it."
     claim = measures.Claim("vit", "shape", 0.9, "beyond/vit", "")
     rows = lambda *values: pd.DataFrame({"system": "vit", "measure": "shape", "value": values})
-    test_a_bar_has_a_margin(claim, rows(0.95, 0.95, 0.96))
-    for values in ((0.95, 0.95, 0.89), (0.90, 0.91, 0.92)):
+    test_a_bar_has_a_margin(claim, rows(*[0.95, 0.96] * 5))
+    for values in ((0.95, 0.95, 0.89), [0.90, 0.92] * 5):
         with pytest.raises(AssertionError): test_a_bar_has_a_margin(claim, rows(*values))
 
 
