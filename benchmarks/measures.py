@@ -168,7 +168,7 @@ def _altclip(folder, seed):
     return found | {"en, below the teacher": best - found["en"]}
 
 
-def _layoutlm(folder, seed, boxes: bool = True):
+def _layoutlm(folder, seed):
     from beyondtext.recipes.layoutlm import evaluate_layoutlm
     from transformers import LayoutLMForTokenClassification
 
