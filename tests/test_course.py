@@ -43,6 +43,29 @@ def run(clone, *arguments, course=FRESH): return python(*course, *arguments, cwd
 def texts(path): return ["".join(o.get("text", "") for o in c.outputs) for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
 
 
+def test_what_fails_is_shown_where_it_happened(clone):
+    "With --keep-going: the cells after it run, and its page is written, but it has no receipt."
+    result = run(clone, "--keep-going", "--jobs", "1")
+    assert result.returncode == 1
+    assert "nbs/sub/bad.ipynb failed: cell 3 (int('one')): ValueError" in result.stderr and "left as it was" not in result.stderr
+    assert texts(clone / "_course" / "sub" / "bad.ipynb") == ["", "", "never\n"]
+    assert "invalid literal" in (clone / "_course" / "sub" / "bad.html").read_text()
+    assert "(failed)" in (clone / "_course" / "start.html").read_text()
+    assert "2 notebooks have run" in run(clone, "--keep-going").stderr
+
+
+def test_a_notebook_that_takes_too_long_is_stopped(clone):
+    path = clone / "nbs" / "long.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_raw_cell("---\ntitle: Long\ndescription: x\n---"), cell("print('begun')"), cell("import time; time.sleep(600)")]), path)
+    start = time.time()
+    result = run(clone, "--limit", "5", "--keep-going", path)
+    assert result.returncode == 1 and time.time() - start < 60
+    assert "nbs/long.ipynb failed: it was stopped after 5 seconds" in result.stderr
+    assert texts(clone / "_course" / "long.ipynb") == ["begun\n", ""]
+    for wrong in ("0", "-1", "nan"):
+        assert "accepted is a number of seconds above 0" in run(clone, "--limit", wrong).stderr
+
+
 @both_kinds
 def test_pages_are_written_and_the_clone_stays_as_it_is(clone, course):
     before = {p: p.read_bytes() for p in clone.rglob("*.ipynb")}

@@ -24,7 +24,7 @@ def hub(root, tmp_path):
 
 def outcomes(name, env):
     "Of each hub cell of a notebook: its source, and what became of it. The cells that they depend on must pass."
-    cells, rows = nbformat.read(HUB[name], 4).cells, run_hub_cells(HUB[name], env)
+    cells, rows = nbformat.read(HUB[name], 4).cells, run_hub_cells(HUB[name], env, gpu=True)
     others = [row for row in rows if not row["is_hub"] and row["outcome"] != "passed"]
     assert not others, others
     return {row["cell"]: (cells[row["cell"]].source, row["outcome"]) for row in rows if row["is_hub"]}
@@ -51,7 +51,7 @@ def test_all_of_them():
     print(f"{len(cells)} cells of {len(HUB)} notebooks need the hub")
     assert len(cells) >= 23
     text = "\n".join(c.source for p in HUB.values() for c in nbformat.read(p, 4).cells if c.cell_type == "code")
-    named = set(re.findall(r'"((?:google|openai|facebook|EleutherAI|BAAI|impira|dandelin|sd2-community|allenai|hf-internal-testing)/[\w.-]+)"', text))
+    named = set(re.findall(r'"((?:google|openai|facebook|EleutherAI|BAAI|impira|dandelin|llava-hf|sd2-community|allenai|hf-internal-testing)/[\w.-]+)"', text))
     assert named <= set(stand_in.REPOSITORIES) | set(stand_in.DATASETS), named - set(stand_in.REPOSITORIES) - set(stand_in.DATASETS)
 
 
@@ -110,6 +110,29 @@ def test_helpers_ask_the_hub_once(hub):
         assert len(pickled) == (name in ("classify_video", "ask_image")), (name, facts)
     again = helpers(hub, *(set(found) - {"complete_image"}))  # whose commit isn't known
     assert all(facts["first"] == facts["second"] == 0 for facts in again.values()), again
+
+
+CLIP = """
+import json, sys, warnings
+from beyondtext.toys.hub import hub_folder
+found = []
+for revision in sys.argv[1:]:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        folder = hub_folder("openai/clip-vit-base-patch32", revision)
+    found.append([sorted(p.suffix for p in folder.iterdir() if p.suffix in (".bin", ".safetensors")), ["weights_only" in str(w.message) for w in said]])
+print(json.dumps(found))
+"""
+
+
+def test_a_conversion_is_taken_for_the_commit_that_was_converted(hub):
+    "And for no other, whose weights it may not be: neither when it is fetched nor from the cache."
+    newest, other = stand_in.REPOSITORIES["openai/clip-vit-base-patch32"][3], "0123456789" * 4
+    for revisions in ((newest, other), (other, newest)):
+        run = python("-c", CLIP, *revisions, env=hub)
+        assert run.returncode == 0, run.stderr[-1500:]
+        found = dict(zip(revisions, json.loads(run.stdout.strip().splitlines()[-1])))
+        assert found[newest] == [[".safetensors"], []] and found[other] == [[".bin"], [True]], found
 
 
 def test_the_hub_as_default_leaves_what_was_never_published_alone(hub):

@@ -51,7 +51,7 @@ def test_a_bar_has_a_margin(claim, table):
         assert sign * (values.mean() - claim.bar) >= claim.deviations * values.std() - 1e-9, (values.mean(), values.std())
 
 
-@pytest.mark.parametrize("claim", measures.CLAIMS, ids=name)
+@pytest.mark.parametrize("claim", [c for c in measures.CLAIMS if c.page], ids=name)
 def test_the_page_claims_what_is_compared(claim):
     cells = nbformat.read(ROOT / "nbs" / f"{claim.page}.ipynb", 4).cells
     assert any(claim.line in cell.source for cell in cells if cell.cell_type == "code")

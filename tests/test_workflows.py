@@ -29,7 +29,8 @@ def test_what_they_run():
     files = {p.stem: yaml.safe_load(p.read_text()) for p in WORKFLOWS}
     assert set(files) == {"test", "gpu", "site", "release"}
     assert files["test"]["jobs"]["locked"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
-    assert "--hub --gpu" in str(files["gpu"]["jobs"]) and "vars.GPU_RUNNER" in str(files["gpu"]["jobs"])
+    assert all(option in str(files["gpu"]["jobs"]) for option in ("--hub --gpu", "--keep-going", "--limit", "~/.cache/huggingface/hub"))
+    assert "vars.GPU_RUNNER" in str(files["gpu"]["jobs"])
     assert files["release"]["jobs"]["build"]["needs"] == "test" and "make test" in str(files["release"]["jobs"]["test"])
     assert "lowest-direct" in str(files["test"]["jobs"]["lowest"]) and files["test"]["jobs"]["elsewhere"]["strategy"]["matrix"]["system"] == ["macos-latest", "windows-latest"]
     assert "~/.cache/beyondtext" in str(files["test"]["jobs"]["locked"])

@@ -69,10 +69,12 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="which (default: all)")
     parser.add_argument("--jobs", type=int, default=None, help="how many at a time (default: one per core)")
+    parser.add_argument("--limit", type=float, default=None, metavar="SECONDS", help="stop a notebook after so long (default: never)")
     for name, text in {
         "save": "store the outputs in the notebooks instead of writing pages to _course/",
         "hub": "also run the cells that need the network",
         "gpu": "also run the cells that need an accelerator",
+        "keep-going": "run the cells after one that failed, and write the pages of what failed, too",
         "changed": "only notebooks whose code is newer than their stored outputs",
         "missing": "only notebooks that have no receipt: none has run with this code and these versions",
         "check": "run nothing; fail if stored outputs or tables don't belong to the code",
@@ -88,6 +90,8 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
     if options.jobs is not None and options.jobs < 1:
         parser.error(f"--jobs is {options.jobs}; accepted is a number from 1")
+    if options.limit is not None and not options.limit > 0:
+        parser.error(f"--limit is {options.limit:g}; accepted is a number of seconds above 0")
     root = find_root()
     paths = find_notebooks(root, options.notebooks)
     if options.readme:
@@ -141,27 +145,27 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     total = sum(find_system(name).seconds for name in toys) + sum(map(expected_seconds, notebooks.values()))
     bar = tqdm(total=total, desc=f"{len(toys)} toys, {len(notebooks)} notebooks", bar_format=_BAR)
     jobs, forks = options.jobs or count_cores(), total > _MUCH and not options.save  # what is stored is measured from the start
-    run = Run(root, jobs, flags, options.save, receipts, Progress(bar), forks)
+    run = Run(root, jobs, flags, options.save, receipts, Progress(bar), forks, options.keep_going, options.limit)
     try:
         with bar:
             results = asyncio.run(run_all(run, toys, notebooks))
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Stopped. Notebooks that were not finished are as they were.", file=sys.stderr)
         return 130
-    return _report(results, root, options.save)
+    return _report(results, root, options.save, options.keep_going and not options.save)
 
 # %% ../../nbs/dev/course.ipynb #cfd00433
 _MUCH = 100  # seconds: with less to do, an import more or less makes no difference
 _BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} and about {remaining} to go{postfix}"
 
-def _report(results: list[Result], root: Path, save: bool) -> int:
+def _report(results: list[Result], root: Path, save: bool, shown: bool) -> int:
     print(costs(results))
     if not save:
         write_index(folder := course_folder(root))
         print(f"The pages to read are in {folder / 'start.html'}")
     for r in results:
         if r.error:
-            print(f"{r.name} failed and was left as it was: {r.error}", file=sys.stderr)
+            print(f"{r.name} failed{'' if shown else ' and was left as it was'}: {r.error}", file=sys.stderr)
     return 1 if any(r.error for r in results) else 0
 
 # %% ../../nbs/dev/course.ipynb #925819c0

@@ -176,10 +176,11 @@ def write_index(out: Path) -> None:
     rows = []
     for path in sorted(out.rglob("*.ipynb"), key=lambda p: (p.name != "index.ipynb", p)):
         nb = nbformat.read(path, 4)
-        front, cost = front_matter(nb), nb.metadata["beyondtext"]
+        front, run = front_matter(nb), nb.metadata["beyondtext"]
+        costs = "failed" if "failed" in run else f"{run['seconds']} s, {run['peak_mb'] / 1024:.1f} GB"
         rows.append(
             f"<li><a href='{path.relative_to(out).with_suffix('.html').as_posix()}'>{html.escape(front.get('title', path.stem))}</a> "
-            f"({cost['seconds']} s, {cost['peak_mb'] / 1024:.1f} GB)<br>{html.escape(front.get('description', ''))}</li>"
+            f"({costs})<br>{html.escape(front.get('description', ''))}</li>"
         )
     page = f"<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>beyondtext</title>{_STYLE}</head>"
     write_whole(

@@ -7,17 +7,18 @@ __all__ = ['is_marked', 'needed_cells', 'run_hub_cells', 'verdicts', 'main']
 import ast
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from ..core import markdown_table
 from .course import find_notebooks, find_root
+from .stamp import directives
 
 # %% ../../nbs/dev/published.ipynb #fbbd9bd2
 def is_marked(cell, word: str) -> bool:
     "Does a directive of a code cell, such as `#| hub`, have this word?"
-    return cell.cell_type == "code" and re.search(rf"^#\|.*\b{word}\b", cell.source, re.M) is not None
+    return cell.cell_type == "code" and word in directives(cell.source)
 
 def _names(source: str) -> tuple[set[str], set[str]]:
     "The names that a cell reads, and those that it sets anew."
@@ -31,6 +32,7 @@ def _names(source: str) -> tuple[set[str], set[str]]:
             made |= {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}, made
 
+# %% ../../nbs/dev/published.ipynb #29f2c164
 def needed_cells(
     cells: list,  # of a notebook
     targets: list[int],  # positions of code cells
@@ -51,8 +53,9 @@ def needed_cells(
 
 # %% ../../nbs/dev/published.ipynb #1faf98e5
 _SCRIPT = """
-import ast, json, os, resource, sys, time
+import ast, json, os, sys, time
 from pathlib import Path
+import psutil
 os.environ["MPLBACKEND"] = "agg"
 from huggingface_hub.constants import HF_HUB_CACHE
 from beyondtext.toys import recorded
@@ -61,7 +64,7 @@ def commit_of(name):
     snapshots = sorted(Path(HF_HUB_CACHE, "models--" + name.replace("/", "--"), "snapshots").glob("*"), key=lambda p: p.stat().st_mtime)
     return snapshots[-1].name if snapshots else ""
 def noted(self, found):
-    expected, answer = recorded._plain(self.expected), recorded._plain(found)
+    expected, answer = recorded.plain(self.expected), recorded.plain(found)
     compared.append({"checkpoint": self.checkpoint, "commit": commit_of(self.checkpoint), "given": self.given, "expected": expected, "found": answer})
     compared[-1]["verdict"] = "differs"
     check(self, found)
@@ -75,8 +78,8 @@ for number, source in json.load(sys.stdin):
             exec(compile(ast.Module([statement], []), f"cell {number}", "exec"), names)
         except BaseException as error:
             outcome = f"{type(error).__name__}: {error}" if outcome == "passed" else outcome
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
-    rows.append({"cell": number, "outcome": outcome, "compared": list(compared), "seconds": time.perf_counter() - start, "gigabytes": peak})
+    used = psutil.Process().memory_info().rss / 2**30
+    rows.append({"cell": number, "outcome": outcome, "compared": list(compared), "seconds": time.perf_counter() - start, "gigabytes": used})
 print(json.dumps(rows, default=str))
 """
 
@@ -84,12 +87,13 @@ print(json.dumps(rows, default=str))
 def run_hub_cells(
     path: Path,  # of a notebook
     env=None,  # more environment variables
+    gpu: bool = False,  # those that need an accelerator besides, too?
 ) -> list[dict]:  # of each cell that ran: cell, is_hub, outcome, compared, seconds, gigabytes
     "Run the cells of a notebook that need the hub, and those that they depend on. Raises RuntimeError if their process ends early."
     import nbformat
 
     cells = nbformat.read(path, 4).cells
-    targets = [i for i, cell in enumerate(cells) if is_marked(cell, "hub")]
+    targets = [i for i, cell in enumerate(cells) if is_marked(cell, "hub") and (gpu or not is_marked(cell, "gpu"))]
     chosen = [(i, cells[i].source) for i in needed_cells(cells, targets)]
     env = {**os.environ, "TQDM_DISABLE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", **(env or {})}
     run = subprocess.run([sys.executable, "-c", _SCRIPT], input=json.dumps(chosen), cwd=path.parent, env=env, capture_output=True, text=True)
@@ -97,6 +101,7 @@ def run_hub_cells(
         raise RuntimeError(f"{path}: {run.stderr[-2000:]}")
     return [row | {"is_hub": row["cell"] in targets} for row in json.loads(run.stdout.strip().splitlines()[-1])]
 
+# %% ../../nbs/dev/published.ipynb #2046760d
 def verdicts(
     name: str,  # of the page
     rows: list[dict],  # what `run_hub_cells` returned
@@ -113,19 +118,24 @@ def verdicts(
             found.append((name, f"cell {row['cell']}", "", "", "", "", row["outcome"], *costs))
     return found
 
+# %% ../../nbs/dev/published.ipynb #3493fa1f
 def main(arguments=None) -> int:
     "The command line. Returns 0 if every cell ran and every answer is as recorded, else 1."
+    import argparse
     import nbformat
 
-    root = find_root()
-    paths = find_notebooks(root, sys.argv[1:] if arguments is None else arguments)
-    rows = [("page", "checkpoint", "commit", "given", "expected", "found", "verdict", "seconds", "GB"), ("---",) * 9]
+    parser = argparse.ArgumentParser(description="Run the cells that need the hub, and compare the answers with those recorded.")
+    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="which (default: all)")
+    parser.add_argument("--gpu", action="store_true", help="also run those that need an accelerator")
+    options, root = parser.parse_args(arguments), find_root()
+    paths = find_notebooks(root, options.notebooks)
+    columns, rows = ("page", "checkpoint", "commit", "given", "expected", "found", "verdict", "seconds", "GB"), []
     for path in paths:
         if any(is_marked(cell, "hub") for cell in nbformat.read(path, 4).cells):
             print(path.relative_to(root), file=sys.stderr, flush=True)
-            rows += verdicts(path.stem, run_hub_cells(path, {"HF_HUB_OFFLINE": "0"}))
-    print("\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|').replace(chr(10), ' ') for cell in row)} |" for row in rows))
-    return int(any(row[6] not in ("as recorded", "passed") for row in rows[2:]))
+            rows += verdicts(path.stem, run_hub_cells(path, {"HF_HUB_OFFLINE": "0"}, options.gpu))
+    print(markdown_table(columns, rows))
+    return int(any(row[6] not in ("as recorded", "passed") for row in rows))
 
 # %% ../../nbs/dev/published.ipynb #07b3d56f
 if __name__ == "__main__" and "__file__" in globals():

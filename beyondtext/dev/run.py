@@ -33,6 +33,10 @@ class Result:
     peak_mb: float = 0.0
     error: str | None = None
 
+    def fail(self, why: str) -> None:
+        "Note one more reason."
+        self.error = f"{self.error}; {why}" if self.error else why
+
 def _environment(threads: int, flags) -> dict[str, str]:
     env = dict(
         os.environ,
@@ -119,35 +123,48 @@ def _still(nb) -> None:
             output.get("data", {}).pop(_WIDGET, None)
 
 # %% ../../nbs/dev/run.ipynb #d3defe8d
-async def _execute(nb, folder: Path, result: Result, env: dict, flags, advance, seed: Seed | None = None) -> None:
-    "Run the cells of `nb` in place; fill in `result`."
-    import nbformat
+async def _execute(run, nb, path: Path, result: Result, advance) -> None:
+    "Run the cells of a notebook in place, as `run` says; fill in `result`."
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from nbclient.exceptions import DeadKernelError
 
-    start, cell = perf_counter(), None
-    async with _kernel(env, folder, result, seed) as manager:
+    start, timer = perf_counter(), asyncio.timeout(run.limit)
+    async with _kernel(run.env, path.parent, result, run.seed) as manager:
         client = NotebookClient(nb, km=manager, timeout=None, store_widget_state=False)
         try:
             await client.async_start_new_kernel_client()
-            if _hides_mps(flags):
-                await client.async_execute_cell(nbformat.v4.new_code_cell(NO_MPS), 0)
-            for number, cell in enumerate(nb.cells):
-                if not skipped(cell, flags):
-                    await client.async_execute_cell(cell, number)
-                    advance()
-            _still(nb)
+            async with timer:
+                await _run_cells(run, client, nb, result, advance)
             await asyncio.sleep(0.15)  # for a last look at the memory
-        except CellExecutionError as error:
-            result.error = (
-                f"cell {number} ({_first_code_line(cell.source)}): {error.ename}: {error.evalue.strip()}"
-            )
-        except DeadKernelError:
-            result.error = f"cell {number} ({_first_code_line(cell.source)}): the kernel died, which often means too little memory"
+        except (TimeoutError, DeadKernelError) as error:  # nbclient takes the first for the second
+            died = f"{error}: the kernel died, which often means too little memory"
+            result.fail(f"it was stopped after {run.limit:g} seconds" if timer.expired() else died)
         finally:
+            _still(nb)
             if client.kc is not None:
                 client.kc.stop_channels()
     result.seconds = perf_counter() - start
+
+async def _run_cells(run, client, nb, result: Result, advance) -> None:
+    "Run cell after cell, up to the first that fails, or to the end where `run` keeps going."
+    import nbformat
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    if _hides_mps(run.flags):
+        await client.async_execute_cell(nbformat.v4.new_code_cell(NO_MPS), 0)
+    for number, cell in enumerate(nb.cells):
+        if skipped(cell, run.flags):
+            continue
+        place = f"cell {number} ({_first_code_line(cell.source)})"
+        try:
+            await client.async_execute_cell(cell, number)
+        except CellExecutionError as error:
+            result.fail(f"{place}: {error.ename}: {error.evalue.strip()}")
+            if not run.keep_going:
+                return
+        except DeadKernelError as error:
+            raise DeadKernelError(place) from error
+        advance()
 
 def _first_code_line(source: str) -> str:
     return next(
@@ -260,6 +277,8 @@ class Run:
     receipts: Receipts
     progress: Progress
     forks: bool = False  # fork all processes from one that has imported the libraries
+    keep_going: bool = False  # run the cells after one that failed, and write the pages of what failed, too
+    limit: float | None = None  # the most seconds for a notebook
 
     def __post_init__(self):
         self.env = _environment(max(1, count_cores() // self.jobs), self.flags)
@@ -290,9 +309,12 @@ class Run:
             self.progress.expect(result.name, seconds)
             try:
                 advance = lambda: self.progress.advance(seconds / steps)
-                await _execute(nb, path.parent, result, self.env, self.flags, advance, self.seed)
+                await _execute(self, nb, path, result, advance)
                 if result.error is None:
                     _keep(self, nb, path, result)
+                elif self.keep_going and not self.save:
+                    nb.metadata["beyondtext"] = {"failed": result.error}
+                    write_pages(nb, path, self.root, course_folder(self.root))
             except Exception as error:
                 result.error = f"{type(error).__name__}: {error}"  # no kernel, a full disk: the others go on
             self.progress.finish(result.name)

@@ -161,6 +161,7 @@ def _code_entropies(scores, near):  # (n, codes, 8, 8), (n, 1, 32, 32)
         found.append(-(share * (share + 1e-9).log()).sum())
     return found
 
+# %% ../../nbs/recipes/discrete_vae.ipynb #740eb515
 def _vae_loss(steps: int):
     "The loss of the discrete VAE; the temperature falls with each call."
     calls = iter(range(10 * steps))

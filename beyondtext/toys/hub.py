@@ -10,6 +10,7 @@ import re
 import warnings
 from pathlib import Path
 
+from ..core import cache_folder
 from .cache import toy_folder
 from .registry import CheckpointError, System, find_system
 
@@ -34,6 +35,7 @@ def _hub_problem(error: Exception) -> str:
         return f"the hub answered with status {status}"
     return "the hub can't be reached, or the transfer broke off"
 
+# %% ../../nbs/toys/hub.ipynb #0ffa67d1
 def _complete(folder: Path, pattern: str) -> bool:
     "Are there weights of this kind, and all parts of them where there are several?"
     parts = set()
@@ -57,12 +59,30 @@ def _places(folder: Path, parts) -> list[Path]:
     "Where the files lie: in those subfolders that there are, or at the top."
     return [folder / part for part in parts if (folder / part).is_dir()] or [folder]
 
-def _cached(repo_id: str, revision: str | None, weights: bool, parts) -> Path | None:
-    "What an earlier run has fetched whole, at this revision or from a conversion, or None. The weights are fetched last."
-    from huggingface_hub.constants import HF_HUB_CACHE
+# %% ../../nbs/toys/hub.ipynb #1fae7350
+def _note(repo_id: str, revision: str | None) -> Path:
+    "The file that says which pull request was taken for the weights of this revision."
+    return cache_folder() / "conversions" / f"{repo_id}@{revision}".replace("/", "--")
 
-    converted = Path(HF_HUB_CACHE, f"models--{repo_id.replace('/', '--')}", "refs", "refs", "pr")
-    for name in (revision, *(f"refs/pr/{p.name}" for p in converted.glob("*"))):
+def _conversion(repo_id: str, commit: str, files) -> str | None:
+    """The pull request in which the hub's bot proposes safetensors, for a repository that has none. It converts the newest commit of the
+    main branch, and no other."""
+    from huggingface_hub import HfApi, get_repo_discussions
+
+    if any(name.endswith(".safetensors") for name in files):
+        return None
+    try:
+        if HfApi().model_info(repo_id).sha != commit:
+            return None
+        proposed = list(get_repo_discussions(repo_id, author="SFconvertbot", discussion_type="pull_request"))
+    except Exception:  # a repository may have its discussions switched off
+        return None
+    return next((f"refs/pr/{p.num}" for p in proposed if p.author == "SFconvertbot" and "safetensors" in p.title), None)
+
+def _cached(repo_id: str, revision: str | None, weights: bool, parts) -> Path | None:
+    "What an earlier run has fetched whole, at this revision or from its conversion, or None. The weights are fetched last."
+    note = _note(repo_id, revision)
+    for name in (revision, *([note.read_text()] if note.is_file() else [])):
         try:
             folder = _snapshot(repo_id, name, _SMALL, parts, offline=True)
         except Exception:
@@ -71,18 +91,6 @@ def _cached(repo_id: str, revision: str | None, weights: bool, parts) -> Path | 
         if all(any(place.glob("*.json")) for place in places) and (not weights or any(map(_has_weights, places))):
             return folder
     return None
-
-def _conversion(repo_id: str, files) -> str | None:
-    "The pull request in which the hub's bot proposes safetensors, for a repository that has none."
-    from huggingface_hub import get_repo_discussions
-
-    if any(name.endswith(".safetensors") for name in files):
-        return None
-    try:
-        proposed = list(get_repo_discussions(repo_id, author="SFconvertbot", discussion_type="pull_request"))
-    except Exception:  # a repository may have its discussions switched off
-        return None
-    return next((f"refs/pr/{p.num}" for p in proposed if "safetensors" in p.title), None)
 
 # %% ../../nbs/toys/hub.ipynb #e27fbe00
 def _fetch(repo_id: str, revision: str | None, weights: bool, parts) -> Path:
@@ -93,13 +101,18 @@ def _fetch(repo_id: str, revision: str | None, weights: bool, parts) -> Path:
     info = HfApi().model_info(repo_id, revision=revision, timeout=HF_HUB_ETAG_TIMEOUT)
     files = [s.rfilename for s in info.siblings]
     parts = parts if "model_index.json" in files else ()
-    converted = _conversion(repo_id, files) if weights else None
+    converted = _conversion(repo_id, info.sha, files) if weights else None
     folder = _snapshot(repo_id, converted or revision, _SMALL, parts)
+    if converted:
+        note = _note(repo_id, revision)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(converted)
     if weights:
         kind = _WEIGHTS[0] if converted or any(f.endswith(".safetensors") for f in files) else _WEIGHTS[1]
-        _snapshot(repo_id, converted or revision, [kind, f"{kind}.index.json"], parts)
+        _snapshot(repo_id, converted or revision, [kind], parts)
     return folder
 
+# %% ../../nbs/toys/hub.ipynb #59c1d186
 def hub_folder(
     repo_id: str,  # owner/name
     revision: str | None = None,  # a commit, tag or branch

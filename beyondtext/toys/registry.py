@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..core import markdown_table
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -99,11 +101,11 @@ class Promises(list):
     "Rows of a table: system, page, from scratch, toy, published. A notebook shows it with links."
 
     def _repr_markdown_(self) -> str:
-        lines = ["| system | from scratch | as a toy | as published |", "|---|---|---|---|"]
+        rows = []
         for name, page, scratch, toy, published in self:
             hub = f"[{published}](https://huggingface.co/{published})" if published else "no checkpoint here"
-            lines.append(f"| [{name}]({page}.ipynb) | {scratch or 'no'} | {toy} | {hub} |")
-        return "\n".join(lines)
+            rows.append((f"[{name}]({page}.ipynb)", scratch or "no", toy, hub))
+        return markdown_table(("system", "from scratch", "as a toy", "as published"), rows)
 
 def promises(
     root: str = "",  # the way to nbs/ from the page that shows the table, such as "../"

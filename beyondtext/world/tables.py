@@ -258,11 +258,11 @@ _OFTEN = {
     "amount": 2,
     "spot": 2,
     "count": 0.7,
-    "sum": 0.5,
-    "average": 0.5,
-    "count kind": 0.6,
-    "sum kind": 0.6,
-    "average kind": 0.6,
+    "sum": 0.8,
+    "average": 0.8,
+    "count kind": 1.2,
+    "sum kind": 1.2,
+    "average kind": 1.2,
 }
 AGGREGATORS = ("NONE", "SUM", "AVERAGE", "COUNT")
 
