@@ -20,6 +20,7 @@ from .multimodal.speech import restore_punctuation as restore_punctuation
 from .multimodal.speech import transcribe as transcribe
 from .multimodal.text_encoder import encode_text as encode_text
 from .multimodal.vqa import ask_image as ask_image
+from .reading import allow_urls as allow_urls
 from .scaling.challenges import plan_budget as plan_budget
 from .scaling.challenges import training_memory as training_memory
 from .scaling.fits import compute_optimal as compute_optimal

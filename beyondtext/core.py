@@ -18,8 +18,6 @@ from types import ModuleType
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.text import Text

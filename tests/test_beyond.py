@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from beyondtext import reading
+from beyondtext import sheets
 from beyondtext.beyond import igpt, tables, video
 from beyondtext.recipes import igpt as igpt_recipe, tables as tables_recipe, video as video_recipe
 from beyondtext.world import tables as world_tables
@@ -139,7 +139,7 @@ def answers():
     lambda t: t.astype({"name": "category"}), lambda t: t.convert_dtypes(), lambda t: t.assign(name=t["name"] + " ")], ids=range(12))
 def test_every_form_of_the_book(form, answers):
     found = tables.ask_table(form(BOOK.copy()), QUESTIONS)
-    assert list(found.columns) == ["question", "cells", "aggregator", "value"]
+    assert list(found.columns) == ["question", "cells", "aggregator", "value", "reason"]
     assert list(found["value"]) == list(answers["value"]) and list(found["aggregator"]) == list(answers["aggregator"])
 
 
@@ -154,7 +154,7 @@ def test_the_table_is_left_as_it_was():
 
 
 def test_cells_as_text():
-    table = reading.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
+    table = sheets.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
     assert table.to_numpy().tolist() == [["1", "2026-01-02", "True"], ["2.5", "2026-01-03 10:00:00", "x"]] and list(table.columns) == ["a", "b", "3"]
 
 
@@ -162,9 +162,9 @@ def test_a_csv_file(tmp_path, answers):
     BOOK.to_csv(tmp_path / "book.csv", index=False)
     assert list(tables.ask_table(tmp_path / "book.csv", QUESTIONS)["value"]) == list(answers["value"])
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(ValueError, match="is not a CSV file"): tables.ask_table(tmp_path / "empty.csv", "how many?")
+    with pytest.raises(ValueError, match="is empty"): tables.ask_table(tmp_path / "empty.csv", "how many?")
     (tmp_path / "bad.csv").write_bytes(b"\xff\xfe\x00,\xd8")
-    with pytest.raises(ValueError, match="is not a CSV file"): tables.ask_table(tmp_path / "bad.csv", "how many?")
+    with pytest.raises(ValueError, match="is not in UTF-16"): tables.ask_table(tmp_path / "bad.csv", "how many?")
 
 
 @pytest.mark.parametrize("table, queries, error, message", [
@@ -198,14 +198,16 @@ def test_parts_of_a_long_table():
 
 
 @pytest.mark.parametrize("cells, aggregator, value", [
-    ([], "NONE", None), ([], "COUNT", 0), ([], "SUM", None), (["7"], "NONE", 7), (["a", "b"], "NONE", "a, b"), (["1", "x"], "SUM", None), (["1,000", "2"], "SUM", 1002),
+    ([], "NONE", None), ([], "COUNT", 0), ([], "SUM", None), (["7"], "NONE", 7), (["a", "b"], "NONE", "a, b"), (["1", "x"], "SUM", None), (["1,000", "2"], "SUM", None), (["1,000", "2.5"], "SUM", 1002.5),
     (["1", "2"], "AVERAGE", 1.5), (["a"], "COUNT", 1)])
-def test_values(cells, aggregator, value): assert tables.answer_value(cells, aggregator) == value
+def test_values(cells, aggregator, value):
+    found, reason = tables.answer_value(cells, aggregator)
+    assert found == value and bool(reason) == (value is None)
 
 
 def test_selected_cells_are_those_of_the_library():
     tokenizer = tables_recipe.table_tokenizer()
-    text = tokenizer(table=reading.read_table(BOOK), queries=QUESTIONS, padding=True, return_tensors="pt")
+    text = tokenizer(table=sheets.read_table(BOOK), queries=QUESTIONS, padding=True, return_tensors="pt")
     logits = torch.randn(text["input_ids"].shape, generator=torch.Generator().manual_seed(0))
     (wanted,) = tokenizer.convert_logits_to_predictions(text, logits.clone())
     assert [tables_recipe.selected_cells(logits[i], text["token_type_ids"][i]) for i in range(4)] == wanted

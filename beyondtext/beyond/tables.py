@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from ..reading import check_device, check_whole, read_table, read_texts
+from ..reading import check_device, check_whole, read_texts
+from ..sheets import read_numbers, read_table, with_plain_numbers
 from ..toys.hub import checkpoint_folder
 from ..world.tables import AGGREGATORS
 
@@ -44,28 +45,24 @@ BOOK_QUESTIONS = (
 ROW_LIMIT, COLUMN_LIMIT = 63, 31  # of the toy and of the published model
 
 # %% ../../nbs/beyond/tables.ipynb #4eb3bd5b
-def _number(text: str) -> float | None:
-    try:
-        return float(text.replace(",", ""))
-    except ValueError:
-        return None
-
 def answer_value(
     cells: list[str],
     aggregator: str,  # one of `AGGREGATORS`
-):  # a number; the cells as a text where there's nothing to compute; None where nothing was found or can't be added
-    "What the selected cells come to. Raises ValueError for an unknown aggregator."
+) -> tuple[int | float | str | None, str]:  # a number, the cells as a text, or None; why there is no number
+    "What the selected cells come to, and the reason where nothing can be computed. Raises ValueError for an unknown aggregator."
     if aggregator not in AGGREGATORS:
         raise ValueError(f"aggregator is {aggregator!r}; accepted are {', '.join(AGGREGATORS)}")
     if aggregator == "COUNT":
-        return len(cells)
-    numbers = [_number(cell) for cell in cells]
-    if aggregator == "NONE" and (len(cells) != 1 or numbers[0] is None):
-        return ", ".join(cells) or None
-    if not cells or None in numbers:
-        return None
+        return len(cells), ""
+    if not cells:
+        return None, "no cell was selected"
+    numbers, reason = read_numbers(cells)
+    if aggregator == "NONE":
+        return (numbers[0] if numbers and len(cells) == 1 else ", ".join(cells)), ""
+    if numbers is None:
+        return None, reason
     value = sum(numbers) / (len(numbers) if aggregator == "AVERAGE" else 1)
-    return int(value) if value.is_integer() else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value, ""
 
 # %% ../../nbs/beyond/tables.ipynb #291c1491
 def table_qa(
@@ -107,13 +104,13 @@ def _answer(pipe, table, question: str, chunk: int) -> tuple[list[tuple[int, int
 
 # %% ../../nbs/beyond/tables.ipynb #377a31b2
 def ask_table(
-    table: Any,  # a DataFrame with any index and types, a dict of columns, or the path of a CSV file
+    table: Any,  # a DataFrame with any index and types, a dict of columns, a list of dicts, or a CSV file
     questions: str | Sequence[str],  # a question, or a list of them
     *,
     chunked: int | None = None,  # ask about so many rows at a time
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
-) -> "pd.DataFrame":  # question, cells, aggregator and value, one row a question
+) -> "pd.DataFrame":  # question, cells, aggregator, value and reason (why there is no value), one row a question
     """Ask a table. Raises ValueError or TypeError for what is no table and no question, and for more rows
     than the model can tell apart, before any model is loaded."""
     import pandas as pd
@@ -127,12 +124,13 @@ def ask_table(
         )
     if len(frame.columns) > COLUMN_LIMIT:
         raise ValueError(f"table has {len(frame.columns)} columns; accepted are up to {COLUMN_LIMIT}")
+    plain = with_plain_numbers(frame)
     pipe, rows = _table_qa(str(checkpoint_folder("tables", checkpoint)), device), []
     for question in asked:
-        places, operator = _answer(pipe, frame, question, chunked or ROW_LIMIT)
+        places, operator = _answer(pipe, plain, question, chunked or ROW_LIMIT)
         cells = [frame.iat[place] for place in places]
-        value = answer_value(cells, operator)
-        rows.append({"question": question, "cells": cells, "aggregator": operator, "value": value})
+        value, reason = answer_value([plain.iat[place] for place in places], operator)
+        rows.append({"question": question, "cells": cells, "aggregator": operator, "value": value, "reason": reason})
     return pd.DataFrame(rows, dtype=object)
 
 # %% ../../nbs/beyond/tables.ipynb #e8d2bfba
@@ -149,10 +147,11 @@ def plot_answer(
         raise ValueError(
             f"table has {len(frame):,} rows and {len(frame.columns)} columns; accepted are up to {ROW_LIMIT} and {COLUMN_LIMIT}"
         )
+    plain = with_plain_numbers(frame)
     places, operator = _answer(
-        _table_qa(str(checkpoint_folder("tables", checkpoint)), None), frame, question, ROW_LIMIT
+        _table_qa(str(checkpoint_folder("tables", checkpoint)), None), plain, question, ROW_LIMIT
     )
-    value = answer_value([frame.iat[place] for place in places], operator)
+    value, _ = answer_value([plain.iat[place] for place in places], operator)
     fig, ax = plt.subplots(
         figsize=(1.6 * len(frame.columns) + 0.5, 0.27 * len(frame) + 0.9), layout="constrained"
     )

@@ -310,11 +310,7 @@ class Run:
             try:
                 advance = lambda: self.progress.advance(seconds / steps)
                 await _execute(self, nb, path, result, advance)
-                if result.error is None:
-                    _keep(self, nb, path, result)
-                elif self.keep_going and not self.save:
-                    nb.metadata["beyondtext"] = {"failed": result.error}
-                    write_pages(nb, path, self.root, course_folder(self.root))
+                _keep(self, nb, path, result)
             except Exception as error:
                 result.error = f"{type(error).__name__}: {error}"  # no kernel, a full disk: the others go on
             self.progress.finish(result.name)
@@ -322,7 +318,12 @@ class Run:
 
 # %% ../../nbs/dev/run.ipynb #45348308
 def _keep(run: Run, nb, path: Path, result: Result) -> None:
-    "Store the outputs of a notebook, or write its pages, and its receipt."
+    "Store the outputs of a notebook, or write its pages, and its receipt; of one that failed the pages alone, if `run` keeps going."
+    if result.error is not None:
+        if run.keep_going and not run.save:
+            nb.metadata["beyondtext"] = {"failed": result.error}
+            write_pages(nb, path, run.root, course_folder(run.root))
+        return
     stamp(nb, result, run.flags)
     if run.save:
         write_whole(path, as_text(clean(nb)))

@@ -17,14 +17,39 @@ from ..world.receipts import FIELDS, receipt_font
 if TYPE_CHECKING:
     import pandas as pd
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #7156401c
+_BOXES = "accepted are left, top, right, bottom, in this order, in thousandths of the page, in fractions of it, or in pixels if the document has a size (width, height)"
+
+def _read_boxes(boxes, size) -> list[list[int]]:
+    "Boxes in thousandths of the page, from thousandths, from pixels of a page of this size, or from fractions of the page."
+    read = []
+    for i, box in enumerate(boxes):
+        try:
+            left, top, right, bottom = (float(x) for x in box)
+        except (TypeError, ValueError):
+            left, top, right, bottom = -1, -1, -1, -1
+        if not (0 <= left <= right and 0 <= top <= bottom < float("inf")):
+            raise ValueError(f"boxes: number {i} is {box!r}; {_BOXES}")
+        read.append((left, top, right, bottom))
+    if size is None:
+        small = [max(box) <= 1 and not all(x.is_integer() for x in box) for box in read]  # must be fractions
+        if any(small) and max(map(max, read)) > 1:
+            raise ValueError(f"boxes: number {small.index(True)} is {boxes[small.index(True)]!r}, and others are in another unit; {_BOXES}")
+        size = (1, 1) if any(small) else (1000, 1000)
+    scaled = [[x * 1000 / side for x, side in zip(box, (*size, *size))] for box in read]
+    wrong = next((i for i, box in enumerate(scaled) if max(box) > 1000), None)
+    if wrong is not None:
+        raise ValueError(f"boxes: number {wrong} is {boxes[wrong]!r}, which is beyond a page of {size[0]} by {size[1]}; {_BOXES}")
+    return [[round(x) for x in box] for box in scaled]
+
 # %% ../../nbs/multimodal/layoutlm.ipynb #0e8384ac
 _DOCUMENT = "accepted are an object or a dict with words and boxes, one box for each word, and a list of these"
 
 def read_words(
-    document: Any,  # an object or a dict with words and boxes
+    document: Any,  # an object or a dict with words, boxes and perhaps the page's size in pixels
 ) -> tuple[list[str], list[list[int]]]:
     "The words of a document and their boxes as lists, or an error that says what is wrong with them."
-    parts = document if isinstance(document, dict) else {k: getattr(document, k, None) for k in ("words", "boxes")}
+    parts = document if isinstance(document, dict) else {k: getattr(document, k, None) for k in ("words", "boxes", "size")}
     words, boxes = parts.get("words"), parts.get("boxes")
     for name, value in (("words", words), ("boxes", boxes)):
         if value is None:
@@ -38,18 +63,10 @@ def read_words(
     for i, word in enumerate(words):
         if not isinstance(word, str) or not word.strip():
             raise ValueError(f"words: number {i} is {word!r}; accepted are strings that are not blank")
-    return [str(word) for word in words], [_read_box(i, box) for i, box in enumerate(boxes)]
-
-def _read_box(i: int, box) -> list[int]:
-    try:
-        left, top, right, bottom = (int(x) for x in box)
-    except (TypeError, ValueError):
-        left, top, right, bottom = -1, -1, -1, -1
-    if min(left, top) < 0 or max(right, bottom) > 1000 or left > right or top > bottom:
-        raise ValueError(
-            f"boxes: number {i} is {box!r}; accepted are four numbers from 0 to 1000: left, top, right, bottom, in this order"
-        )
-    return [left, top, right, bottom]
+    size = parts.get("size")
+    if size is not None and not (isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(s, (int, float)) and s > 0 for s in size)):
+        raise ValueError(f"size is {size!r}; accepted are the page's width and height in pixels")
+    return [str(word) for word in words], _read_boxes(boxes, size)
 
 def _documents(documents) -> tuple[list, bool]:
     "All documents, read, and whether several were given."

@@ -9,7 +9,8 @@ from numbers import Number
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from ..reading import answer_table, check_device, check_positive, read_audio
+from ..reading import answer_table, check_device, check_positive
+from ..recordings import read_audio
 from ..recipes.punctuation import LONGEST_TEXT, MARKS, split_marks
 from ..toys.hub import checkpoint_folder
 

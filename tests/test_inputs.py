@@ -1,0 +1,252 @@
+"Any input: the right answer, or one clear sentence. The corpus in tests/inputs, properties of its kinds, and what addresses may do."
+import io
+import threading
+import time
+import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+from PIL import Image
+
+from beyondtext import allow_urls, reading
+from beyondtext.multimodal.layoutlm import read_words
+from beyondtext.reading import read_image, read_texts
+from beyondtext.recordings import read_audio
+from beyondtext.sheets import read_numbers, read_table, with_plain_numbers
+from inputs import documents, pictures, sheets, sounds, texts
+
+
+def reads(read, make, expected):
+    "What comes of an input: the expected value, or the expected error, in one line that isn't too long."
+    if isinstance(expected, tuple) and isinstance(expected[0], type):
+        kind, words = expected
+        with pytest.raises(kind) as found: read(make())
+        assert type(found.value) is kind and words in str(found.value), found.value
+        assert "\n" not in str(found.value).strip() and len(str(found.value)) < 500
+        return None
+    return read(make())
+
+
+def named(cases): return pytest.mark.parametrize("make, expected", [pytest.param(make, expected, id=name) for name, make, expected in cases])
+
+
+@named(pictures.CASES)
+def test_pictures(make, expected):
+    found = reads(read_image, make, expected)
+    if found is None: return
+    assert found.mode == "RGB"
+    if isinstance(expected, tuple): assert np.asarray(found).shape[:2] == expected  # the size alone
+    else: assert np.array_equal(np.asarray(found), expected)
+
+
+@named(sounds.CASES)
+def test_sounds(make, expected):
+    def read(audio):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found = read_audio(*audio) if isinstance(audio, tuple) and not isinstance(audio[1], (np.ndarray, list)) and not np.isscalar(audio[0]) else read_audio(audio)
+        assert len(said) <= 1
+        return found
+    found = reads(read, make, expected)
+    if found is not None: assert found.dtype == np.float32 and np.allclose(found, expected, atol=2e-3 if len(found) > 100 else 1e-4)
+
+
+@named(sheets.CASES)
+def test_tables(make, expected):
+    found = reads(read_table, make, expected)
+    if found is not None: assert [list(found.columns), *found.to_numpy().tolist()] == expected and list(found.index) == list(range(len(found)))
+
+
+@named(documents.CASES)
+def test_boxes(make, expected):
+    found = reads(read_words, make, expected)
+    if found is not None: assert found[1] == expected
+
+
+@named(texts.CASES)
+def test_texts(make, expected):
+    found = reads(lambda value: read_texts(value, blank=False), make, expected)
+    if found is not None: assert found == expected and all(type(text) is str for text in found)
+
+
+@pytest.mark.parametrize("cells, expected", sheets.NUMBERS, ids=lambda value: str(value))
+def test_numbers(cells, expected):
+    numbers, reason = read_numbers(cells)
+    assert numbers == expected and bool(reason) == (expected is None)
+    assert expected is None or [type(n) for n in numbers] == [type(n) if n else type(m) for n, m in zip(expected, numbers)]
+
+
+def test_how_many_there_are():
+    assert sum(map(len, (documents.CASES, pictures.CASES, sounds.CASES, sheets.CASES, sheets.NUMBERS, texts.CASES))) >= 250
+
+
+# ------------------------------------------------------------------------------------------------ properties
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-32_768, 32_767), min_size=4, max_size=50).filter(lambda v: max(map(abs, v)) > 128), st.sampled_from(["int16", "int32", "int64", "float32", "float64", "list"]))
+def test_sixteen_bits_are_sixteen_bits_in_any_type(values, kind):
+    given_as = values if kind == "list" else np.array(values).astype(kind)
+    if kind == "list" and max(map(abs, values)) <= 2: return
+    assert np.allclose(read_audio({"array": given_as, "sampling_rate": 16_000}), np.array(values) / 32_768, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.floats(-1.2, 1.2), st.floats(0, 0.2))
+def test_a_mixture_never_swallows_the_sound(seed, share, noise):
+    "Whatever the second channel is of the first, a fraction of it upside down included, something of the sound stays."
+    dice = np.random.default_rng(seed)
+    first = dice.normal(0, 0.2, 400)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mono = read_audio(np.stack([first, share * first + noise * dice.normal(0, 0.2, 400)]).clip(-1.9, 1.9), 16_000)
+    assert (mono**2).mean() > 0.02 * (first**2).mean()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(-(10**18), 10**18), st.integers(0, 99), st.sampled_from(["1,234.5", "1.234,5", "1 234,5"]))
+def test_a_number_written_in_any_notation_is_read_as_it_was(whole, hundredths, notation):
+    groups, point = {"1,234.5": ",.", "1.234,5": ".,", "1 234,5": " ,"}[notation]
+    text = f"{abs(whole):,}".replace(",", groups)
+    column = [f"{'-' if whole < 0 else ''}{text}", f"7{point}{hundredths:02}", f"1{groups}000{point}5"]
+    numbers, reason = read_numbers(column)
+    assert numbers == [whole, float(f"7.{hundredths:02}"), 1000.5], reason
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(max_size=12), max_size=4))
+def test_what_is_read_as_numbers_is_what_was_written(cells):
+    "Any text: either a reason, or numbers whose digits are those of the cells."
+    import re
+
+    numbers, reason = read_numbers(cells)
+    if numbers is None: assert reason
+    else:
+        for cell, number in zip(cells, numbers):
+            digits = re.sub(r"\D", "", cell)
+            assert digits and digits.isascii() and (isinstance(number, float) or abs(number) == int(digits))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 9), st.integers(5, 9))
+def test_a_box_is_the_same_in_any_unit(seed, width, height):
+    dice = np.random.default_rng(seed)
+    edges = np.sort(dice.integers(1, 1000, (3, 2, 2)), axis=1).reshape(3, 4)
+    wanted = edges.tolist()
+    words, (w, h) = ["a"] * 3, (width * 1000, height * 1000)
+    pixels = edges * np.array([width, height] * 2)
+    for boxes, more in ((edges, {}), (edges / 1000, {}), (pixels, {"size": (w, h)}), (pixels.astype(float), {"size": (w, h)})):
+        assert read_words({"words": words, "boxes": boxes.tolist(), **more})[1] == wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 9), st.integers(5, 9))
+def test_a_picture_is_the_same_in_any_form(seed, height, width):
+    levels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    levels[0, 0] = 255  # so that each form tells its scale
+    file = io.BytesIO()
+    Image.fromarray(levels).save(file, "PNG")
+    forms = levels, levels / 255, levels.astype(float), levels.astype(int), levels.astype(np.uint16) * 257, levels.transpose(2, 0, 1), Image.fromarray(levels), file.getvalue()
+    for form in forms: assert np.array_equal(np.asarray(read_image(form)), levels)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"P5 ", b"RIFF\x40\0\0\0WEBP", b"\xff\xd8\xff", b"RIFF\x40\0\0\0WAVEfmt ", b"fLaC", b"OggS"]))
+def test_bytes_of_any_kind_are_read_or_refused(data, start):
+    for read in (read_image, read_audio, read_table):
+        try: read(start + data)
+        except ValueError as error: assert len(str(error)) < 700
+
+
+def test_the_rest_of_a_table_keeps_its_texts():
+    import pandas as pd
+
+    table = pd.DataFrame({"a": ["1.234,5", "2.000", "none"], "b": ["1,234", "5", "x"], "c": ["007", "8", "9"]})
+    assert with_plain_numbers(table).to_dict("list") == {"a": ["1234.5", "2000", "none"], "b": ["1,234", "5", "x"], "c": ["007", "8", "9"]}
+
+
+# ------------------------------------------------------------------------------------------------ addresses
+
+
+class Site(BaseHTTPRequestHandler):
+    PNG = pictures.encoded(pictures.RGB, "PNG")
+
+    def log_message(self, *_): pass
+
+    def do_GET(self):
+        kind = self.path.strip("/").split("?")[0]
+        if kind == "to_file": return self.answer(302, Location="file:///etc/hostname")
+        if kind == "to_private": return self.answer(302, Location=f"http://127.0.0.1:{self.server.server_port}/whole")
+        if kind == "circle": return self.answer(302, Location="/circle")
+        if kind == "missing": return self.answer(404)
+        if kind == "nonsense": return self.wfile.write(b"nonsense\r\n\r\n")
+        if kind == "short": return self.answer(200, self.PNG[:60], Content_Length=len(self.PNG))
+        if kind == "unfinished":
+            self.protocol_version = "HTTP/1.1"
+            self.answer(200, b"ff\r\nabc", Transfer_Encoding="chunked")
+            return self.connection.close()
+        if kind == "slow":
+            self.answer(200, b"", Content_Length=1000)
+            try:
+                for _ in range(100): self.wfile.write(b"x"), time.sleep(0.1)
+            except OSError: pass
+            return None
+        if kind == "endless": 
+            self.answer(200)
+            try:
+                while True: self.wfile.write(bytes(1 << 20))
+            except OSError: return None
+        return self.answer(200, self.PNG)
+
+    def answer(self, status, data=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items(): self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@pytest.fixture(scope="module")
+def site():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_addresses_that_work(site):
+    for path in ("/whole", "/whole?a=b c", "/wh%20ole", "/größe", "/to_private"): assert np.array_equal(np.asarray(read_image(site + path)), pictures.RGB)
+
+
+@pytest.mark.parametrize("path, words", [("to_file", "not allowed"), ("circle", "could not be read"), ("missing", "404"), ("nonsense", "could not be read"), ("short", "broke off"), ("unfinished", "could not be read"), ("endless", "larger than 64 MB")])
+def test_addresses_that_fail(site, path, words):
+    for read, argument in ((read_image, "image"), (read_audio, "audio"), (read_table, "table")):
+        with pytest.raises(ValueError, match=f"{argument}: .*{words}"): read(f"{site}/{path}")
+
+
+def test_a_slow_answer_has_an_end(site, monkeypatch):
+    monkeypatch.setattr(reading, "_WAIT_IN_ALL", 1)
+    start = time.time()
+    with pytest.raises(ValueError, match="not there after 1 seconds"): read_image(f"{site}/slow")
+    assert time.time() - start < 5
+
+
+def test_nothing_leads_from_the_internet_into_the_own_network(site, monkeypatch):
+    "The first address counts as one of the internet; where it leads is this machine."
+    first = []
+    monkeypatch.setattr(reading, "_is_private", lambda address: bool(first) or first.append(address))
+    with pytest.raises(ValueError, match="it leads to http://127.0.0.1"): read_image(f"{site}/to_private")
+    monkeypatch.undo()
+    for address, private in (("http://127.0.0.1/x", True), ("http://10.1.2.3", True), ("http://[::1]/", True), ("http://169.254.169.254/latest", True), ("http://8.8.8.8/", False)):
+        assert reading._is_private(address) == private, address
+
+
+def test_a_server_can_switch_addresses_off(site):
+    allow_urls(False)
+    try:
+        with pytest.raises(ValueError, match=r"allow_urls\(False\)"): read_image(f"{site}/whole")
+        assert read_image(Site.PNG).size == (6, 4)
+    finally: allow_urls(True)
+    assert read_image(f"{site}/whole").size == (6, 4)
