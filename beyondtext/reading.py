@@ -186,12 +186,12 @@ def _highest(array) -> int | None:
     if kind == "b" or high == 0:
         return 1
     if kind == "f":
-        return 1 if high <= 1 else 255 if 2 < high <= 255 else None
+        return 1 if high <= 1 else 255 if 16 < high <= 255 else None
     if array.dtype.itemsize == 1:
         return 255
     if array.dtype.itemsize == 2 and kind == "u":
         return 65535 if high > 255 else None
-    return next((top for top in (1, 255, 65535) if high <= top), None)
+    return next((top for low, top in ((0, 1), (1, 255), (4095, 65535)) if low < high <= top), None)
 
 def _from_array(array):
     "A Pillow image from an array: fractions from 0 to 1, booleans, or numbers up to 255 or 65,535, whichever their type and values tell."
