@@ -4,12 +4,12 @@
 __all__ = ['show_images', 'with_picture']
 
 # %% ../nbs/figures.ipynb #912b999d
-from .core import require
-from .reading import read_image
+from .core import literal_text, require
+from .reading import read_images
 
 # %% ../nbs/figures.ipynb #eddca209
 def show_images(
-    images,  # whatever `read_image` takes, any number
+    images,  # a picture in any form that `read_image` takes, or several
     titles=(),  # a text for each
     columns: int = 8,
     size: float = 1.2,  # width of one picture in inches
@@ -18,9 +18,9 @@ def show_images(
     more titles than pictures."""
     import matplotlib.pyplot as plt
 
-    pictures = [read_image(image) for image in images]
-    if not pictures:
+    if isinstance(images, (list, tuple)) and not images:
         raise ValueError("images is empty; accepted are one picture or more")
+    pictures, titles = read_images(images)[0], [titles] if isinstance(titles, str) else list(titles)
     if len(titles) > len(pictures):
         raise ValueError(f"titles has {len(titles)} entries for {len(pictures)} images")
     columns = min(columns, len(pictures))
@@ -37,7 +37,7 @@ def show_images(
     for ax, picture in zip(axes.flat, pictures):
         ax.imshow(picture, interpolation="nearest")
     for ax, title in zip(axes.flat, titles):
-        ax.set_title(title, fontsize=9)
+        ax.set_title(literal_text(title), fontsize=9)
     return fig
 
 # %% ../nbs/figures.ipynb #bdbc410a

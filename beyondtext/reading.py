@@ -5,9 +5,10 @@ __all__ = ['allow_urls', 'fetch_bytes', 'open_source', 'as_array', 'read_image',
            'check_whole', 'check_positive', 'check_choice', 'check_device', 'pick_size']
 
 # %% ../nbs/reading.ipynb #6d96fa92
+import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -43,14 +44,14 @@ def _is_private(address: str) -> bool:
     return any(not ipaddress.ip_address(str(number).split("%")[0]).is_global for number in found)
 
 # %% ../nbs/reading.ipynb #a75cfdfc
-def _opener(private: bool):
-    "What opens addresses; `private` says whether redirects may lead into the own network, too."
+def _opener(first: str):
+    "What opens addresses; redirects may lead into the own network only from there."
     from urllib.error import URLError
     from urllib.request import HTTPRedirectHandler, build_opener
 
     class Redirects(HTTPRedirectHandler):
         def redirect_request(self, request, file, code, message, headers, address):
-            if not address.lower().startswith(("http:", "https:")) or not private and _is_private(address):
+            if not address.lower().startswith(("http:", "https:")) or _is_private(address) and not _is_private(first):
                 raise URLError(f"it leads to {address}")
             return super().redirect_request(request, file, code, message, headers, address)
 
@@ -80,7 +81,7 @@ def fetch_bytes(
     data, end = bytearray(), monotonic() + _WAIT_IN_ALL
     try:
         request = Request(_spelled(address), headers={"User-Agent": "beyondtext"})
-        with _opener(_is_private(address)).open(request, timeout=_WAIT) as answer:
+        with _opener(address).open(request, timeout=_WAIT) as answer:
             while part := answer.read1(1 << 16):
                 data += part
                 if len(data) > _MAX_BYTES:
@@ -261,9 +262,10 @@ def read_texts(
     texts: Any,  # a text, or a list, tuple, array or Series of them
     name: str = "texts",  # of the argument, for errors
     blank: bool = True,  # are texts without words accepted?
+    empty: bool = False,  # is an empty list?
 ) -> list[str]:
-    """A list of one text or more. Raises TypeError for what is no text, a missing value among them, and ValueError for an empty
-    list and, if they are not accepted, for texts without words."""
+    """A list of one text or more. Raises TypeError for what is no text, a missing value among them, and ValueError for
+    an empty list and for texts without words, unless they are accepted."""
     listed = [texts] if isinstance(texts, str) else texts
     if not isinstance(listed, (list, tuple)) and getattr(listed, "ndim", 0) == 1 and hasattr(listed, "tolist"):
         listed = listed.tolist()  # an array or a Series
@@ -275,7 +277,7 @@ def read_texts(
         if not blank and not text.strip():
             where = f"has an empty text at position {i}" if not isinstance(texts, str) else "is empty"
             raise ValueError(f"{name} {where}; accepted are texts with words")
-    if not listed:
+    if not listed and not empty:
         raise ValueError(f"{name} is an empty list; accepted are one text or more")
     return list(map(str, listed))
 
@@ -285,7 +287,8 @@ def read_images(
     name: str = "images",  # of the argument, for errors
 ) -> "tuple[list[Image.Image], bool]":
     "The pictures, and whether several were given. Raises what `read_image` raises, and ValueError for an empty list."
-    several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4
+    listed = isinstance(images, (Sequence, Iterator)) and not isinstance(images, (str, bytes, bytearray, memoryview, io.IOBase))  # also a column of a data set
+    several = listed or getattr(images, "ndim", 0) == 4 or hasattr(images, "iloc") and images.ndim == 1
     pictures = [read_image(image) for image in (images if several else [images])]
     if not pictures:
         raise ValueError(f"{name} is an empty list; accepted are one picture or more")

@@ -77,7 +77,8 @@ def _scaled(array):
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("audio has values that are not finite; accepted are numbers from -1 to 1, or whole numbers")
     if array.dtype.kind != "u":
-        return (array.astype(np.float64) / _loudest(array)).astype(np.float32)
+        loudest = np.float32(_loudest(array))  # a power of two, so that nothing is lost in 32 bits
+        return array.astype(np.float32, copy=False) if loudest == 1 else array.astype(np.float32) / loudest
     half = 2.0 ** (8 * array.dtype.itemsize - 1)  # without a sign, silence is in the middle
     if not 0.5 * half <= array.mean() <= 1.5 * half:
         raise _refuse(array, f"whose middle is not {half:,.0f}")
@@ -88,7 +89,12 @@ def _one_channel(array):
     "Mono samples (n,) from -1 to 1 as 32-bit floats."
     import warnings
 
-    array = as_array(array)
+    import numpy as np
+
+    try:
+        array = as_array(array)
+    except ValueError:
+        raise ValueError(f"audio is a {type(array).__name__} of parts that differ in length; {_SOUNDS}") from None
     if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
         raise ValueError(f"audio is an array of shape {array.shape} and type {array.dtype}; {_SOUNDS}")
     if array.size == 0:
@@ -99,7 +105,7 @@ def _one_channel(array):
     if array.ndim == 1:
         return samples
     samples = samples if array.shape[0] < array.shape[1] else samples.T  # (channels, n)
-    power, mono = (samples**2).mean(1), samples.mean(0)
+    power, mono = np.einsum("cn,cn->c", samples, samples) / samples.shape[1], samples.mean(0)
     if (mono**2).mean() >= 0.05 * power.mean():
         return mono
     warnings.warn("audio: its channels cancel each other, so the louder one is taken instead of their mean", stacklevel=2)

@@ -121,6 +121,7 @@ def read_table(
     return _filled(table.set_axis(headings, axis=1))
 
 # %% ../nbs/sheets.ipynb #1b4cb4bd
+_LONGEST = 300  # characters: beyond, there is no number that a sum could have
 _SIGNED, _WHOLE = r"[+\-−]?", r"(?:0|[1-9]\d*)"
 _SPACES = " \u00a0\u202f"  # also those that don't break
 _NOTATIONS = {  # how groups of three are marked, and the fraction
@@ -133,6 +134,8 @@ _NOTATIONS = {  # how groups of three are marked, and the fraction
 
 def _number(text: str, notation: str) -> int | float | None:
     "A cell as a number in a notation; None if it is none."
+    if len(text) > _LONGEST:
+        return None
     groups, point = _NOTATIONS[notation]
     grouped = rf"[1-9]\d{{0,2}}(?:[{re.escape(groups)}]\d{{3}})+"
     found = re.fullmatch(rf"({_SIGNED})({_WHOLE}|{grouped})(?:{re.escape(point)}(\d+))?", text.strip(), re.ASCII)

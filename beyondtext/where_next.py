@@ -8,6 +8,7 @@ import functools
 import random
 
 from .beyond.tables import ask_table
+from .core import literal_text
 from .multimodal.clip import find_images, match_texts
 from .multimodal.dalle import draw
 from .multimodal.speech import transcribe
@@ -170,9 +171,9 @@ def show_loop(
     answer, drawing = ask_image(found, question)["answer"][0], draw(heard, n=1, seed=seed)[0]
     figure, axes = plt.subplots(1, 3, figsize=(8, 2.7), width_ratios=(1.6, 1, 1), layout="constrained")
     axes[0].plot(sound.samples, linewidth=0.4)
-    axes[0].set_title(heard, fontsize=8, wrap=True)
+    axes[0].set_title(literal_text(heard), fontsize=8, wrap=True)
     axes[1].imshow(found)
-    axes[1].set_title(f"{question}\n{answer}", fontsize=8)
+    axes[1].set_title(literal_text(f"{question}\n{answer}"), fontsize=8)
     axes[2].imshow(drawing)
     axes[2].set_title("drawn", fontsize=8)
     for axis in axes:

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from conftest import python
 
-from beyondtext.core import label_point, model_card, print_source, source_code, versions
+from beyondtext.core import label_point, model_card, print_source, versions
+from beyondtext.sources import source_code
 from beyondtext.figures import show_images
 from beyondtext.reading import read_image
 

@@ -7,15 +7,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings, strategies as st
 from PIL import Image
+from transformers import AutoModelForCausalLM
 
 from beyondtext import allow_urls, reading
+from beyondtext.attention.linear import Favor, linear_attention
 from beyondtext.multimodal.layoutlm import read_words
 from beyondtext.reading import read_image, read_texts
 from beyondtext.recordings import read_audio
+from beyondtext.scaling.challenges import inference_memory
+from beyondtext.scaling.fits import fit_power_law
 from beyondtext.sheets import read_numbers, read_table, with_plain_numbers
-from inputs import documents, pictures, sheets, sounds, texts
+from beyondtext.toys import scope
+from inputs import calls, documents, pictures, sheets, sounds, strange, texts
 
 
 def reads(read, make, expected):
@@ -78,8 +84,43 @@ def test_numbers(cells, expected):
     assert expected is None or [type(n) for n in numbers] == [type(n) if n else type(m) for n, m in zip(expected, numbers)]
 
 
+@named(calls.CASES)
+def test_calls(make, expected):
+    found = reads(lambda call: call, make, expected)
+    if not (isinstance(expected, tuple) and isinstance(expected[0], type)): assert found == expected
+
+
+@pytest.mark.parametrize("kind", calls.MODELS)
+def test_a_cache_is_what_the_model_fills(kind):
+    "Counted without memory, and filled for real, for batches and lengths below and above a window."
+    config = calls.MODELS[kind]
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
+    for batch_size, context in ((1, 5), (3, 40)):
+        with torch.inference_mode(): out = model(torch.zeros(batch_size, context, dtype=torch.long), use_cache=True)
+        cache = out.get("past_key_values", out.get("cache_params"))
+        layers = [layer for part in (getattr(cache, "self_attention_cache", cache), getattr(cache, "cross_attention_cache", None)) if part is not None for layer in part.layers]
+        tensors = [t for layer in layers for value in vars(layer).values() for t in (value.values() if isinstance(value, dict) else [value]) if torch.is_tensor(t) and t.is_floating_point()]
+        found = inference_memory(config, batch_size, context)
+        assert found["cache"] == sum(t.nbytes for t in tensors) > 0 and found["weights"] == 2 * model.num_parameters()
+
+
+@pytest.mark.parametrize("call, warned", [pytest.param(call, warned, id=name) for name, call, warned in strange.CASES])
+def test_what_toys_know(call, warned, monkeypatch):
+    "A warning that says what a toy is made for, and a lower score for what it isn't; or no warning at all."
+    monkeypatch.setattr(scope, "_WARNED", set())
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = reads(lambda call: call(), lambda: call, warned)
+    ours = [str(w.message) for w in said if issubclass(w.category, UserWarning) and not issubclass(w.category, (DeprecationWarning, FutureWarning))]
+    if isinstance(warned, str):
+        assert any(warned in text for text in ours), ours
+        assert all(len(text) < 400 for text in ours)
+    if warned == strange.IMAGE: assert (found["score"] < 0.9).all()
+    if warned is None: assert not any("the toy" in text or "cut off" in text for text in ours), ours
+
+
 def test_how_many_there_are():
-    assert sum(map(len, (documents.CASES, pictures.CASES, sounds.CASES, sheets.CASES, sheets.NUMBERS, texts.CASES))) >= 250
+    assert sum(map(len, (calls.CASES, strange.CASES, documents.CASES, pictures.CASES, sounds.CASES, sheets.CASES, sheets.NUMBERS, texts.CASES))) >= 250
 
 
 # ------------------------------------------------------------------------------------------------ properties
@@ -248,3 +289,39 @@ def test_a_server_can_switch_addresses_off(site):
         assert read_image(Site.PNG).size == (6, 4)
     finally: allow_urls(True)
     assert read_image(f"{site}/whole").size == (6, 4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.1, 300), st.floats(0.1, 300), st.integers(2, 90), st.sampled_from(["float32", "bfloat16", "float16"]))
+def test_random_features_see_no_future(seed, first, second, n, kind):
+    "Whatever the norms, no answer is zero or infinite or depends on later keys, and all gradients are finite."
+    generator = torch.Generator().manual_seed(seed)
+    q, k, v = (torch.randn(1, n, 16, generator=generator) for _ in range(3))
+    cut = n // 2
+    k = torch.nn.functional.normalize(k, dim=-1) * torch.where(torch.arange(n) < cut, first, second)[:, None]
+    q = torch.nn.functional.normalize(q, dim=-1) * first
+    given_as = [t.to(getattr(torch, kind)).requires_grad_() for t in (q, k, v)]
+    feature_map = Favor(16, 32)
+    found = linear_attention(*given_as, causal=True, feature_map=feature_map)
+    found.float().square().sum().backward()
+    assert found.isfinite().all() and (found.abs().amax(-1) > 0).all() and all(t.grad.isfinite().all() for t in given_as)
+    if cut:
+        alone = linear_attention(*(t[:, :cut] for t in given_as), causal=True, feature_map=feature_map)
+        assert torch.allclose(found[:, :cut].float(), alone.float(), atol=1e-5 if kind == "float32" else 2e-2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(4, 9), st.floats(0.02, 0.9), st.floats(0, 2), st.sampled_from([0.001, 0.02, 0.1]))
+def test_an_offset_never_makes_a_fit_worse(seed, n, alpha, offset, noise):
+    dice = np.random.default_rng(seed)
+    x = np.sort(10 ** dice.uniform(2, 7, n))
+    loss = (offset + 3 * x**-alpha) * np.exp(dice.normal(0, noise, n))
+    assert fit_power_law(x, loss, "fit", resamples=0).r2 >= fit_power_law(x, loss, resamples=0).r2 - 1e-9
+
+
+def test_the_interval_of_an_offset_of_zero():
+    "An optimum on the bound isn't certain: the bootstrap's offsets reach above it."
+    x = np.geomspace(1e2, 1e7, 12)
+    loss = 5 * x**-0.2 * np.exp(np.random.default_rng(3).normal(0, 0.02, 12))
+    law = fit_power_law(x, loss, "fit", resamples=40)
+    assert law.intervals["offset"][0] < 0.01 < law.intervals["offset"][1] and law.intervals["alpha"][0] < 0.2 < law.intervals["alpha"][1]

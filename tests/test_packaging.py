@@ -97,7 +97,7 @@ def test_the_wheel_asks_for_what_it_needs_at_run_time(wheel):
 
 
 @pytest.mark.parametrize("call, package, extra", [
-    ("from beyondtext.world.voices import speak; speak('ten')", "espeakng_loader", "speech"), ("from beyondtext.scaling.challenges import near_duplicates; near_duplicates(['a b', 'a b'])", "datasketch", "curation"),
+    ("from beyondtext.world.voices import speak; speak('ten')", "espeakng_loader", "speech"), ("from beyondtext.scaling.curation import near_duplicates; near_duplicates(['a b', 'a b'])", "datasketch", "curation"),
     ("from beyondtext.attention.sparse import explore_patterns; explore_patterns()", "ipywidgets", "widgets"), ("from beyondtext.world.dataset import world_dataset; world_dataset(n=1)", "datasets", "datasets")])
 def test_a_missing_extra_is_named(call, package, extra):
     run = python("-c", f"import sys; sys.modules['{package}'] = None; {call}")

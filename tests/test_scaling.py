@@ -8,7 +8,7 @@ from transformers import BertConfig, GPT2Config, LlamaConfig
 
 from beyondtext import core
 from beyondtext.recipes import scaling
-from beyondtext.scaling import challenges, fits
+from beyondtext.scaling import challenges, curation, fits
 from beyondtext.scaling.fits import Chinchilla, chinchilla_loss, compute_optimal, fit_chinchilla, fit_power_law, kaplan_loss
 
 X, L = [1, 10, 100, 1000], [4.0, 3.0, 2.3, 1.9]
@@ -159,11 +159,9 @@ def test_no_source_no_sweep(monkeypatch, tmp_path):
     (lambda: challenges.inference_memory(1e9), "model is .*its configuration, which tell the size of the cache"),
     (lambda: challenges.inference_memory(GPT2Config(n_layer=1), precision="int2"), "precision is 'int2'"),
     (lambda: challenges.inference_memory(GPT2Config(n_layer=1), batch_size=0), "batch_size is 0"),
-    (lambda: challenges.near_duplicates("one text"), "texts is one text; accepted is a list"),
-    (lambda: challenges.near_duplicates(["a", None]), "texts has NoneType at position 1"),
-    (lambda: challenges.near_duplicates(["a"], threshold=0), "threshold is 0"),
-    (lambda: challenges.find_personal_data([3]), "texts has int at position 0"),
-    (lambda: challenges.curate(pd.DataFrame({"text": []})), "licence is missing"),
+    (lambda: curation.near_duplicates("one text"), "texts is one text; accepted is a list"),
+    (lambda: curation.near_duplicates(["a"], threshold=0), "threshold is 0"),
+    (lambda: curation.curate(pd.DataFrame({"text": []})), "licence is missing"),
     (lambda: core.compare_latency({}), "functions is empty"),
     (lambda: challenges.plan_budget(0), "dollars is 0"),
     (lambda: challenges.plan_budget(1, "TPU"), "device is 'TPU'; accepted are V100, A100, H100, B200"),
@@ -205,19 +203,19 @@ def test_cache_of_grouped_heads():
     ("", []),
 ])
 def test_personal_data(text, found):
-    assert sorted(challenges.find_personal_data([text])["text"]) == sorted(found)
+    assert sorted(curation.find_personal_data([text])["text"]) == sorted(found)
 
 
 def test_curation_keeps_one_of_each():
     "Empty corpora, short texts, any index; a second pass finds nothing more."
     documents = pd.DataFrame({"text": ["a b c", "A  b, c!", "", "quite another text with words", "mail me@example.org"], "licence": "CC0-1.0"}, index=list("vwxyz"))
-    verdicts = challenges.curate(documents)["verdict"]
+    verdicts = curation.curate(documents)["verdict"]
     assert verdicts.to_dict() == {"v": "kept", "w": "copy", "x": "kept", "y": "kept", "z": "personal data"}
     repeated = documents.set_axis([0] * len(documents))  # labels needn't tell rows apart
-    assert challenges.curate(repeated)["verdict"].tolist() == verdicts.tolist()
-    again = challenges.curate(documents[verdicts == "kept"])
+    assert curation.curate(repeated)["verdict"].tolist() == verdicts.tolist()
+    again = curation.curate(documents[verdicts == "kept"])
     assert (again["verdict"] == "kept").all() and "verdict" not in documents
-    assert challenges.curate(documents.iloc[:0])["verdict"].empty and challenges.near_duplicates([]).empty
+    assert curation.curate(documents.iloc[:0])["verdict"].empty and curation.near_duplicates([]).empty
 
 
 def test_explorer_follows_its_controls():

@@ -188,12 +188,18 @@ def _check_mask(mask, q, k):
 
     if mask is None:
         return None
+    if not isinstance(mask, torch.Tensor):
+        raise TypeError(f"mask is of type {type(mask).__name__}; accepted is a tensor")
     if mask.dtype != torch.bool and not mask.is_floating_point():
         raise TypeError(
             f"mask has {mask.dtype}; accepted are Boolean (True may attend) and additive floating-point masks"
         )
     if mask.requires_grad:
         raise ValueError("mask requires a gradient; accepted are masks without")
+    if mask.is_floating_point() and not mask.is_meta and mask.any() and ((mask == 0) | (mask == 1)).all():
+        raise ValueError(
+            "mask has floating-point zeros and ones, which would be added to the scores; accepted are Boolean masks, such as mask.bool(), and additive ones"
+        )
     shape = (*q.shape[:-1], k.shape[-2])
     try:
         return mask.expand(shape)
@@ -215,22 +221,40 @@ def check_numbers(
             raise ValueError(f"{name} is {value}; accepted are whole numbers from {least}")
 
 # %% ../../nbs/attention/cost.ipynb #dbdf9f2a
+def _tokens_of(mask):
+    "A mask in either of its forms as True for tokens."
+    import torch
+
+    if mask.dtype == torch.bool or mask.is_meta:
+        return mask != 0
+    if ((mask == 0) | (mask == 1)).all():
+        return mask == 1
+    if ((mask == 0) | (mask <= -1e4)).all():  # added to scores, as `transformers` does inside
+        return mask == 0
+    found = mask[(mask != 0) & (mask != 1) & ~(mask <= -1e4)]
+    raise ValueError(
+        f"attention_mask has {'ones beside large negative numbers' if not len(found) else f'the value {found[0].item():.4g}'}; "
+        "accepted are True or 1 for tokens and False or 0 for padding, or 0 for tokens and -10,000 or less for padding"
+    )
+
 def key_padding(
-    attention_mask,  # (batch, m) or (m,): other than zero for tokens, zero for padding; or None
+    attention_mask,  # (batch, m) or (m,): True or 1 for tokens, False or 0 for padding; or 0 for tokens, minus a lot for padding; or None
     k,  # (..., m, d)
 ):  # 0 for tokens and minus infinity for padding, (b, m, 1) with batch and heads in one, or None
-    "Padding as what is added to the scores. Raises ValueError for another shape."
+    "Padding as what is added to the scores. Raises TypeError for what is no tensor, and ValueError for another shape and for other values."
     import torch
 
     if attention_mask is None:
         return None
+    if not isinstance(attention_mask, torch.Tensor):
+        raise TypeError(f"attention_mask is of type {type(attention_mask).__name__}; accepted is a tensor")
     m = k.shape[-2]
     shapes = [(m,)] + ([(k.shape[0], m)] if k.ndim > 2 else [])
     if tuple(attention_mask.shape) not in shapes:
         raise ValueError(
             f"attention_mask has the shape {tuple(attention_mask.shape)}; accepted is {' or '.join(map(str, shapes))}"
         )
-    tokens = attention_mask.to(k.device) != 0
+    tokens = _tokens_of(attention_mask).to(k.device)
     if tokens.ndim > 1:
         tokens = tokens.reshape(len(k), *(1,) * (k.ndim - 3), m)
     kind = torch.promote_types(k.dtype, torch.float32)
@@ -253,8 +277,8 @@ def memory_efficient_attention(
     import torch
 
     check_qkv(q, k, v)
-    chunk = (chunk, chunk) if isinstance(chunk, int) else tuple(chunk)
-    if len(chunk) != 2 or not all(isinstance(c, int) and c > 0 for c in chunk):
+    chunk = tuple(chunk) if isinstance(chunk, (tuple, list)) else (chunk, chunk)
+    if len(chunk) != 2 or not all(isinstance(c, numbers.Integral) and c > 0 for c in chunk):
         raise ValueError(f"chunk is {chunk}; accepted are one or two whole numbers from 1")
     mask, kind = _check_mask(mask, q, k), torch.promote_types(q.dtype, torch.float32)
     flat = [t.to(kind).reshape(-1, *t.shape[-2:]) for t in (q, k, v)]

@@ -6,6 +6,7 @@ __all__ = ['lsh_buckets', 'bucket_sizes', 'lsh_attention']
 # %% ../../nbs/attention/hashing.ipynb #c4a9d8f4
 import functools
 import math
+import numbers
 from typing import TYPE_CHECKING
 
 from .cost import check_numbers, check_qkv, key_padding
@@ -106,7 +107,7 @@ def lsh_attention(
     rounds: int = 1,  # of hashing
     buckets: "int | tuple[int, ...] | torch.Tensor | None" = None,  # an even number, or a tuple of them to be multiplied; 2 n / chunk, if not given; or a tensor (b, rounds, n)
     causal: bool = False,
-    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): other than zero for tokens, zero for padding
+    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): 1 for tokens, 0 for padding (or 0 and minus a lot)
     seed: int = 0,
 ) -> "torch.Tensor":  # (..., n, e), of qk's type
     """Reformer's attention: queries and keys are one, and similar ones are sorted next to each other (Kitaev et al. 2020).
@@ -121,7 +122,7 @@ def lsh_attention(
     padding = key_padding(attention_mask, qk)
     tokens = None if padding is None else (padding == 0).transpose(1, 2)
     if not isinstance(buckets, torch.Tensor):
-        sizes = (buckets,) if isinstance(buckets, int) else buckets or bucket_sizes(n, chunk)
+        sizes = (buckets,) if isinstance(buckets, numbers.Integral) else buckets or bucket_sizes(n, chunk)
         buckets = lsh_buckets(q, sizes, rounds, seed)
     elif buckets.shape != (len(q), rounds, n):
         raise ValueError(f"buckets has the shape {tuple(buckets.shape)}; accepted is {(len(q), rounds, n)}")

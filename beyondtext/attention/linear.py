@@ -31,39 +31,50 @@ def linear_step(
     feature_map=elu_features,
 ):  # (..., e) and the state, whose size doesn't depend on how many tokens there were
     "One step of causal linear attention as a recurrent network, for generation."
-    features = feature_map(k)
-    new = features.unsqueeze(-1) * v.unsqueeze(-2), features
-    state = new if state is None else tuple(a + b for a, b in zip(state, new))
-    q = feature_map(q)
-    return (q.unsqueeze(-2) @ state[0]).squeeze(-2) / (q * state[1]).sum(-1, keepdim=True), state
-
-# %% ../../nbs/attention/linear.ipynb #45e55fe2
-def _query_features(feature_map, q):
-    "Features of queries, each up to a factor, which cancels."
-    if not hasattr(feature_map, "logarithm"):
-        return feature_map(q)
-    logs = feature_map.logarithm(q, keys=False)
-    return logs.sub_(logs.detach().amax(-1, keepdim=True)).exp2_()
-
-def _key_features(feature_map, k, tokens, state):
-    """Features of keys (b, l, f), and the state with the same factor: the sums of outer products (b, f, e) and of features
-    (b, f, 1), and the largest logarithm so far (b, 1, 1), or None."""
     import torch
 
-    if hasattr(feature_map, "logarithm"):
-        logs = feature_map.logarithm(k, keys=True)
-        top = logs.detach().amax((-2, -1), keepdim=True)
-        if state is not None:
-            top = torch.maximum(top, state[2])
-            shrink = (state[2] - top).exp2()
-            state = state[0] * shrink, state[1] * shrink, top
-        features = logs.sub_(top).exp2_()
+    if hasattr(feature_map, "logarithm"):  # of exponentials: only their ratios to the largest are kept
+        keys, queries = feature_map.logarithm(k, keys=True), feature_map.logarithm(q, keys=False)
+        top = keys.detach() if state is None else torch.maximum(keys.detach(), state[2])
+        features, exponents = (keys - top).exp2(), queries + top
+        q = (exponents - exponents.detach().amax(-1, keepdim=True)).exp2()
+        shrink = None if state is None else (state[2] - top).exp2()
+        old = None if state is None else (state[0] * shrink.unsqueeze(-1), state[1] * shrink)
     else:
-        features, top = feature_map(k), None
-    return features if tokens is None else features * tokens, state, top
+        features, q, top, old = feature_map(k), feature_map(q), None, state
+    outer, total = features.unsqueeze(-1) * v.unsqueeze(-2), features
+    if old is not None:
+        outer, total = outer + old[0], total + old[1]
+    answer = (q.unsqueeze(-2) @ outer).squeeze(-2) / (q * total).sum(-1, keepdim=True)
+    return answer, (outer, total) if top is None else (outer, total, top)
+
+# %% ../../nbs/attention/linear.ipynb #45e55fe2
+def _logarithms(feature_map, k, tokens, top):
+    """Logarithms of the features of keys (b, l, f) or None, and the largest of each feature so far, (b, 1, f). Padding counts as nothing."""
+    import torch
+
+    if not hasattr(feature_map, "logarithm"):
+        return None, None
+    logs = feature_map.logarithm(k, keys=True)
+    if tokens is not None:
+        logs = logs.masked_fill(tokens == 0, -1e30)
+    largest = logs.detach().amax(-2, keepdim=True)
+    return logs, largest if top is None else torch.maximum(top, largest)
+
+def _key_features(feature_map, k, tokens, logs, top):
+    "Features of keys (b, l, f), divided by the largest of each feature where there are logarithms."
+    features = feature_map(k) if logs is None else (logs - top).exp2_()
+    return features if tokens is None else features * tokens
+
+def _rescaled(state, top):
+    "The state for larger maxima of the features."
+    if state is None or top is None:
+        return state
+    shrink = (state[2] - top).exp2().transpose(1, 2)  # (b, f, 1)
+    return state[0] * shrink, state[1] * shrink, top
 
 def _update(features, v, state, top):
-    "The state after further keys and values."
+    "The state after further keys and values: sums of outer products (b, f, e) and of features (b, f, 1), and their maxima or None."
     import torch
 
     outer, total = torch.bmm(features.transpose(1, 2), v), features.sum(1).unsqueeze(-1)
@@ -78,17 +89,61 @@ def _parallel(q, k, v, tokens, feature_map, chunk: int):
     "Attention to all keys: (b, n, d), (b, m, d), (b, m, e), (b, m, 1) or None -> (b, n, e)."
     import torch
 
-    state = None
+    state, top = None, None
     masks = [None] * -(-k.shape[1] // chunk) if tokens is None else tokens.split(chunk, 1)
     for keys, values, mask in zip(k.split(chunk, 1), v.split(chunk, 1), masks):
-        features, state, top = _key_features(feature_map, keys, mask, state)
-        state = _update(features, values, state, top)
+        logs, top = _logarithms(feature_map, keys, mask, top)
+        state = _update(_key_features(feature_map, keys, mask, logs, top), values, _rescaled(state, top), top)
     found = []
     for queries in q.split(chunk, 1):
-        features = _query_features(feature_map, queries)
+        if top is None:
+            features = feature_map(queries)
+        else:
+            logs = feature_map.logarithm(queries, keys=False) + top
+            features = (logs - logs.detach().amax(-1, keepdim=True)).exp2_()
         found.append(_divide(torch.bmm(features, state[0]), torch.bmm(features, state[1])))
     return torch.cat(found, 1)
 
+# %% ../../nbs/attention/linear.ipynb #c42a16f6
+_SAFE = 90  # the highest power of 2 that a feature of a query may have: with those of keys, below 1, no product overflows
+
+def _causal_queries(feature_map, q, logs, top, state):
+    "Features of queries, each divided by the largest product with a key that it sees, or None where one overflows."
+    import torch
+
+    if logs is None:
+        return feature_map(q)
+    seen = logs.detach().cummax(1).values
+    if state is not None:
+        seen = torch.maximum(seen, state[2])
+    exponents = feature_map.logarithm(q, keys=False)
+    exponents = exponents - (exponents.detach() + seen).amax(-1, keepdim=True) + top
+    if q.shape[1] > 1 and not exponents.is_meta and exponents.detach().amax() > _SAFE:
+        return None
+    return exponents.exp2_()
+
+def _causal_chunk(q, k, v, mask, feature_map, state):
+    "The answers of a chunk, and the state after it."
+    import torch
+
+    logs, top = _logarithms(feature_map, k, mask, state and state[2])
+    queries = _causal_queries(feature_map, q, logs, top, state)
+    if queries is None:
+        half, found = q.shape[1] // 2, []
+        for part in (slice(0, half), slice(half, None)):
+            tokens = None if mask is None else mask[:, part]
+            answers, state = _causal_chunk(q[:, part], k[:, part], v[:, part], tokens, feature_map, state)
+            found.append(answers)
+        return torch.cat(found, 1), state
+    features, state = _key_features(feature_map, k, mask, logs, top), _rescaled(state, top)
+    weights = torch.bmm(queries, features.transpose(1, 2)).tril()
+    numerator, denominator = torch.bmm(weights, v), weights.sum(-1, keepdim=True)
+    if state is not None:
+        numerator = torch.baddbmm(numerator, queries, state[0])
+        denominator = torch.baddbmm(denominator, queries, state[1])
+    return _divide(numerator, denominator), _update(features, v, state, top)
+
+# %% ../../nbs/attention/linear.ipynb #fce08605
 def _causal(q, k, v, tokens, feature_map, chunk: int):
     "Attention to the keys up to the query: within a chunk by a triangle of weights, to earlier chunks by the state."
     import torch
@@ -96,15 +151,8 @@ def _causal(q, k, v, tokens, feature_map, chunk: int):
     state, found = None, []
     masks = [None] * -(-k.shape[1] // chunk) if tokens is None else tokens.split(chunk, 1)
     for queries, keys, values, mask in zip(*(t.split(chunk, 1) for t in (q, k, v)), masks):
-        features, state, top = _key_features(feature_map, keys, mask, state)
-        queries = _query_features(feature_map, queries)
-        weights = torch.bmm(queries, features.transpose(1, 2)).tril()
-        numerator, denominator = torch.bmm(weights, values), weights.sum(-1, keepdim=True)
-        if state is not None:
-            numerator = torch.baddbmm(numerator, queries, state[0])
-            denominator = torch.baddbmm(denominator, queries, state[1])
-        found.append(_divide(numerator, denominator))
-        state = _update(features, values, state, top)
+        answers, state = _causal_chunk(queries, keys, values, mask, feature_map, state)
+        found.append(answers)
     return torch.cat(found, 1)
 
 # %% ../../nbs/attention/linear.ipynb #1860b6ca
@@ -115,7 +163,7 @@ def linear_attention(
     *,
     causal: bool = False,  # query i sees keys 0 to i
     feature_map: Callable = elu_features,  # (..., d) -> (..., f), at least zero; `Favor(d)` approximates softmax
-    attention_mask: "torch.Tensor | None" = None,  # (batch, m) or (m,): other than zero for tokens, zero for padding
+    attention_mask: "torch.Tensor | None" = None,  # (batch, m) or (m,): 1 for tokens, 0 for padding (or 0 and minus a lot)
     chunk: int | None = None,  # tokens at a time: 64 if causal, else 512
 ) -> "torch.Tensor":  # (..., n, e), of q's type
     """Attention whose weights are proportional to feature_map(q) @ feature_map(k): linear in time, and nothing of size n x m

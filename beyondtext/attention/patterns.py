@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .cost import check_numbers
+from ..core import literal_text
 
 # %% ../../nbs/attention/patterns.ipynb #29b6e8d0
 class Pattern(ABC):
@@ -159,14 +160,15 @@ class Global(Pattern):
     keys: bool = True
 
     def __post_init__(self):
+        if hasattr(self.positions, "tolist"):
+            object.__setattr__(self, "positions", self.positions.tolist())  # of an array or a tensor
         if np.ndim(self.positions):
-            if bad := [
-                p for p in self.positions if isinstance(p, bool) or not isinstance(p, (int, np.integer))
-            ]:
+            if bad := [p for p in self.positions if isinstance(p, bool) or not isinstance(p, (int, np.integer))]:
                 raise TypeError(f"positions has {bad[0]!r}; accepted are whole numbers")
             object.__setattr__(self, "positions", tuple(int(p) for p in self.positions))
         else:
             check_numbers(0, positions=self.positions)
+            object.__setattr__(self, "positions", int(self.positions))  # NumPy has whole numbers of its own
 
     def __repr__(self):
         p, asides = (
@@ -366,5 +368,5 @@ def plot_pattern(
         edge = {"edgecolors": "white", "linewidth": 0.8} if n <= 40 else {}
         ax.pcolormesh(dense.numpy(), cmap=ListedColormap(["#e3e8f0", "#c2570c"]), vmin=0, vmax=1, **edge)
         ax.set(aspect="equal", ylim=(n, 0))
-        ax.set_title(f"{title}\n{dense.float().mean():.0%} of the pairs".strip(), fontsize=9)
+        ax.set_title(literal_text(f"{title}\n{dense.float().mean():.0%} of the pairs".strip()), fontsize=9)
     return figure

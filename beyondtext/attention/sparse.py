@@ -188,7 +188,7 @@ def sparse_attention(
     v: "torch.Tensor",  # (..., n, e)
     pattern: Pattern,
     *,
-    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): other than zero for tokens, zero for padding, which no query attends to
+    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): 1 for tokens, 0 for padding (or 0 and minus a lot), which no query attends to
     backend: str = "tiles",  # "tiles", "dense" (the whole matrix: for tests) or "flex" (compiled, for accelerators)
     block: int | None = None,  # queries that are treated together: see `make_plan`
 ) -> "torch.Tensor":  # (..., n, e), of q's type

@@ -5,13 +5,16 @@ __all__ = ['BOOK_QUESTIONS', 'ROW_LIMIT', 'COLUMN_LIMIT', 'book_table', 'answer_
 
 # %% ../../nbs/beyond/tables.ipynb #7715b997
 import functools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from ..core import literal_text
 from ..reading import check_device, check_whole, read_texts
 from ..sheets import read_numbers, read_table, with_plain_numbers
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import is_toy, warn_of_cut, warn_out_of_world
 from ..world.tables import AGGREGATORS
 
 if TYPE_CHECKING:
@@ -102,6 +105,18 @@ def _answer(pipe, table, question: str, chunk: int) -> tuple[list[tuple[int, int
     again, operator = _answer(pipe, table.iloc[rows].reset_index(drop=True), question, chunk)
     return [(rows[row], column) for row, column in again], operator
 
+# %% ../../nbs/beyond/tables.ipynb #4c0821a9
+_ROWS = 7  # the most that the toy has learnt from
+
+def _warn_of_table(frame, asked: list[str], tokenizer, chunked) -> None:
+    "Warn of what the toy doesn't know: words that are neither in its vocabulary nor in the table, and more rows than it has learnt from."
+    words = lambda text: re.findall(r"[^\W\d_]+", text.lower())
+    known = {*tokenizer.vocab, *words(" ".join(map(str, [*frame.columns, *frame.to_numpy().ravel()])))}
+    unknown = [i for i, text in enumerate(asked) if not known.issuperset(words(text))]
+    warn_out_of_world("tables", "questions", unknown, "the words of its recipe's questions and of the table", stacklevel=4)
+    many = [0] if len(frame) > _ROWS and (chunked is None or chunked > _ROWS) else []
+    warn_out_of_world("tables", "table", many, f"three to {_ROWS} rows; chunked={_ROWS} asks about so many at a time", stacklevel=4)
+
 # %% ../../nbs/beyond/tables.ipynb #377a31b2
 def ask_table(
     table: Any,  # a DataFrame with any index and types, a dict of columns, a list of dicts, or a CSV file
@@ -111,7 +126,7 @@ def ask_table(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
 ) -> "pd.DataFrame":  # question, cells, aggregator, value and reason (why there is no value), one row a question
-    """Ask a table. Raises ValueError or TypeError for what is no table and no question, and for more rows
+    """Ask a table. The toy warns of words that it never saw and of more rows than it has learnt from. Raises ValueError or TypeError for what is no table and no question, and for more rows
     than the model can tell apart, before any model is loaded."""
     import pandas as pd
 
@@ -125,7 +140,11 @@ def ask_table(
     if len(frame.columns) > COLUMN_LIMIT:
         raise ValueError(f"table has {len(frame.columns)} columns; accepted are up to {COLUMN_LIMIT}")
     plain = with_plain_numbers(frame)
-    pipe, rows = _table_qa(str(checkpoint_folder("tables", checkpoint)), device), []
+    folder = str(checkpoint_folder("tables", checkpoint))
+    pipe, rows = _table_qa(folder, device), []
+    asked = warn_of_cut(asked, pipe.tokenizer, 256, "questions")
+    if is_toy(folder):
+        _warn_of_table(frame, asked, pipe.tokenizer, chunked)
     for question in asked:
         places, operator = _answer(pipe, plain, question, chunked or ROW_LIMIT)
         cells = [frame.iat[place] for place in places]
@@ -156,7 +175,8 @@ def plot_answer(
         figsize=(1.6 * len(frame.columns) + 0.5, 0.27 * len(frame) + 0.9), layout="constrained"
     )
     ax.axis("off")
-    drawn = ax.table(frame.to_numpy().tolist(), colLabels=list(frame.columns), loc="center", cellLoc="left")
+    shown = frame.map(literal_text)
+    drawn = ax.table(shown.to_numpy().tolist(), colLabels=[literal_text(name) for name in frame.columns], loc="center", cellLoc="left")
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(9)
     drawn.scale(1, 1.3)
@@ -165,7 +185,7 @@ def plot_answer(
         cell.set_edgecolor("0.8")
         cell.set_facecolor("#f6d9c6" if (row - 1, column) in places else "0.93" if row == 0 else "white")
     ax.set_title(
-        f"{question}\n{'' if operator == 'NONE' else operator + ': '}{'no answer' if value is None else value}",
+        literal_text(f"{question}\n{'' if operator == 'NONE' else operator + ': '}{'no answer' if value is None else value}"),
         fontsize=11,
     )
     return fig

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from ..reading import answer_table, check_device, check_whole, read_images
+from ..recipes.vit import to_pixel_values
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import known_images, positions_below, vision_features, warn_out_of_world, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,9 +60,12 @@ def classify_image(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
 ) -> "pd.DataFrame":  # label and score; of several pictures also image, the position in the list
-    """Name what pictures show, best first. Raises ValueError or TypeError for what is no picture, before any model is
-    loaded."""
+    """Name what pictures show, best first. The toy warns of pictures that are unlike all it has learnt from, and lowers their scores.
+    Raises ValueError or TypeError for what is no picture, before any model is loaded."""
     top_k, device, (pictures, several) = check_whole("top_k", top_k), check_device(device), read_images(images)
-    answers = _classifier(str(checkpoint_folder("vit", checkpoint)), device)(pictures, top_k=top_k)
-    rows = ({"image": i} | answer for i, found in enumerate(answers) for answer in found)
-    return answer_table(rows, "image label score", image=several)
+    folder = str(checkpoint_folder("vit", checkpoint))
+    pipe = _classifier(folder, device)
+    rows = [{"image": i} | answer for i, found in enumerate(pipe(pictures, top_k=top_k)) for answer in found]
+    known = known_images(folder, lambda x: vision_features(pipe.model.vit, to_pixel_values(x)), pictures)
+    warn_out_of_world("vit", "images", positions_below(known), "drawings of one coloured shape on bright ground")
+    return answer_table(with_known_scores(rows, known), "image label score", image=several)

@@ -13,7 +13,7 @@ from pathlib import Path
 from .pages import course_folder, readme, write_index
 from .receipts import Receipts
 from .run import Progress, Result, Run, count_cores, expected_seconds, run_all, training_seconds
-from .stamp import FLAGS, stale, toys_of, write_whole
+from .stamp import FLAGS, read_notebook, stale, toys_of, write_whole
 from ..toys.cache import is_trained
 from ..toys.experiments import is_stored, outdated_experiments, table_path, table_text
 from ..toys.registry import find_system
@@ -128,18 +128,27 @@ def missing_toys(notebooks: dict) -> dict[str, float]:
         wanted = {name for name in wanted if not find_system(name).is_experiment or not is_stored(name)}
     return {name: s for name, s in training_seconds(wanted).items() if not is_trained(name)}
 
+def _read_all(paths: list[Path], root: Path) -> tuple[dict, list[Result]]:
+    "The notebooks, and the failures of those that are none: they don't stop the others."
+    notebooks, broken = {}, []
+    for path in paths:
+        try:
+            notebooks[path] = read_notebook(path)
+        except ValueError as error:
+            broken.append(Result(path.relative_to(root).as_posix(), error=str(error)))
+    return notebooks, broken
+
 def _execute_all(paths: list[Path], root: Path, options) -> int:
-    import nbformat
     from tqdm import tqdm
 
     flags = [f for f in FLAGS if getattr(options, f)]
-    receipts, notebooks = Receipts(root, flags), {p: nbformat.read(p, 4) for p in paths}
+    receipts, (notebooks, broken) = Receipts(root, flags), _read_all(paths, root)
     done = {p for p, nb in notebooks.items() if receipts.hold(p, nb)}
     if options.missing or not (options.notebooks or options.save or len(done) == len(paths)):
         notebooks = {p: nb for p, nb in notebooks.items() if p not in done}  # what an earlier run has left
         if done:
             print(f"{len(done)} notebooks have run with this code already", file=sys.stderr)
-        if not notebooks:
+        if not notebooks and not broken:
             return 0
     toys = missing_toys(notebooks) if "hub" not in flags else {}
     total = sum(find_system(name).seconds for name in toys) + sum(map(expected_seconds, notebooks.values()))
@@ -152,7 +161,7 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("Stopped. Notebooks that were not finished are as they were.", file=sys.stderr)
         return 130
-    return _report(results, root, options.save, options.keep_going and not options.save)
+    return _report([*results, *broken], root, options.save, options.keep_going and not options.save)
 
 # %% ../../nbs/dev/course.ipynb #cfd00433
 _MUCH = 100  # seconds: with less to do, an import more or less makes no difference

@@ -15,12 +15,12 @@ from .stamp import VERIFIED, as_text, directives, write_whole
 # %% ../../nbs/dev/pages.ipynb #1fdb6083
 _STYLE = """<style>
 body { max-width: 52rem; margin: 0 auto; padding: 1rem; box-sizing: border-box; }
-p, li, h1, h2, h3, p code, li code { overflow-wrap: anywhere; }
+p, li, h1, h2, h3, p code, li code, td code { overflow-wrap: anywhere; }
 div.jp-Notebook { padding: 0; } img, svg { max-width: 100%; height: auto; }
 .jp-InputPrompt, .jp-OutputPrompt, .jp-InputCollapser, .jp-OutputCollapser { display: none !important; }
 .jp-RenderedMarkdown pre, .highlight pre { font-family: monospace; overflow-x: auto; }
 .jp-MarkdownOutput .highlight { margin: 0.8em 0; }
-.dataframe td { white-space: nowrap; }
+.dataframe td { white-space: nowrap; } td code { white-space: normal; }
 .jp-RenderedHTMLCommon table, .jp-OutputArea-output, math[display=block] { overflow-x: auto; max-width: 100%; }
 a { text-decoration: underline !important; }
 :root { --jp-mirror-editor-operator-color: #7a12c4; --jp-mirror-editor-comment-color: #2c5f5f; --jp-mirror-editor-number-color: #066006; }

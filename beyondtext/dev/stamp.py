@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['FLAGS', 'VERIFIED', 'directives', 'skipped', 'imported_code', 'toys_of', 'code_hash', 'write_whole', 'clean',
-           'as_text', 'stamp', 'stale']
+           'as_text', 'stamp', 'read_notebook', 'stale']
 
 # %% ../../nbs/dev/stamp.ipynb #bbc6edaa
 import ast
@@ -153,11 +153,22 @@ def stamp(nb, result, flags) -> None:
         cell.source = text
 
 # %% ../../nbs/dev/stamp.ipynb #8c3664c2
-def stale(path: Path) -> str | None:
-    "Why the stored outputs of a notebook don't belong to its code, or None."
+def read_notebook(path: Path):
+    "The notebook of a file. Raises ValueError with the reason where there is none."
     import nbformat
 
-    nb = nbformat.read(path, 4)
+    try:
+        return nbformat.reads(path.read_bytes().decode("utf-8-sig"), 4)
+    except Exception as error:  # a conflict of Git, an empty file, another format: nbformat raises many kinds
+        reason = " ".join(str(error).split())[:120]
+        raise ValueError(f"it can't be read as a notebook ({type(error).__name__}: {reason})") from None
+
+def stale(path: Path) -> str | None:
+    "Why the stored outputs of a notebook don't belong to its code, or None."
+    try:
+        nb = read_notebook(path)
+    except ValueError as error:
+        return str(error)
     stamp = nb.metadata.get("beyondtext")
     if stamp is None:
         return "its outputs were never stored by a run"

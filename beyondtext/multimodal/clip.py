@@ -5,7 +5,6 @@ __all__ = ['zero_shot_classifier', 'match_texts', 'find_images']
 
 # %% ../../nbs/multimodal/clip.ipynb #9a142016
 import functools
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -13,6 +12,8 @@ from typing import Any, TYPE_CHECKING
 from ..reading import answer_table, check_choice, check_device, check_whole, read_images, read_texts
 from ..recipes.clip import embed_texts, unit_vectors
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import is_toy, known_images, positions_below, strange_words, vision_features, warn_of_cut, warn_out_of_world, with_known_scores
+from ..world.scenes import COLOURS, SHAPES, SIZES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,19 @@ def _opened(system: str, checkpoint, device):
     system, device = check_choice("system", system, ("clip", "altclip")), check_device(device)
     return _classifier(str(checkpoint_folder(system, checkpoint)), system, device)
 
+_READ = ("single", "several")  # kinds of scenes that both toys have learnt
+
+def _known(pipe, system: str, pictures: list, texts: list[str]) -> list[float]:
+    "How well a toy knows pictures, after a warning of those that it doesn't and of words that it never saw."
+    folder = pipe.model.config._name_or_path
+    to_values = lambda x: pipe.image_processor([p.permute(1, 2, 0).numpy() for p in x], return_tensors="pt").pixel_values
+    known = known_images(folder, lambda x: vision_features(pipe.model.vision_model, to_values(x)), pictures, _READ)
+    warn_out_of_world(system, "images", positions_below(known), "drawings of coloured shapes on bright ground", stacklevel=4)
+    if is_toy(folder):
+        words = strange_words(texts, [*COLOURS, *SHAPES, *SIZES, "left", "right", "above", "below"])
+        warn_out_of_world(system, "texts", words, f"objects such as 'a small red star', in {len(COLOURS)} colours and {len(SHAPES)} shapes", stacklevel=4)
+    return known
+
 # %% ../../nbs/multimodal/clip.ipynb #374f72eb
 def match_texts(
     images: Any,  # a picture in any form that `read_image` takes, or a list of them
@@ -52,22 +66,20 @@ def match_texts(
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
 ) -> "pd.DataFrame":  # text and score, in the order of `texts`; of several pictures also image, the position in the list
     """Which text fits the picture? The scores are probabilities: a softmax over the texts given. What is longer than 77 tokens
-    is cut off, with a warning. Raises ValueError for an empty list, blank texts and pictures that can't be read, TypeError
+    is cut off, with a warning. The toy warns of pictures and words that it never saw, and lowers the scores of such pictures. Raises ValueError for an empty list, blank texts and pictures that can't be read, TypeError
     for what is no text or picture, before any model is loaded."""
     texts, (pictures, several) = read_texts(texts, blank=False), read_images(images)
     import torch
 
     pipe = _opened(system, checkpoint, device)
     room = min(pipe.tokenizer.model_max_length, 512)  # some tokenizers name no limit
-    for i, ids in enumerate(pipe.tokenizer(texts, verbose=False).input_ids):
-        if len(ids) > room:
-            warnings.warn(f"texts: number {i} has {len(ids)} tokens, of which {room} are read", stacklevel=2)
+    warn_of_cut(texts, pipe.tokenizer, room, "texts")
     inputs = pipe.tokenizer(texts, padding=True, truncation=True, max_length=room, return_tensors="pt")
     inputs.update(pipe.image_processor(pictures, return_tensors="pt"))
     with torch.inference_mode():
         scores = pipe.model(**inputs.to(pipe.model.device)).logits_per_image.softmax(1).tolist()
-    rows = ({"image": i, "text": t, "score": s} for i, row in enumerate(scores) for t, s in zip(texts, row))
-    return answer_table(rows, "image text score", image=several)
+    rows = [{"image": i, "text": t, "score": s} for i, row in enumerate(scores) for t, s in zip(texts, row)]
+    return answer_table(with_known_scores(rows, _known(pipe, system, pictures, texts)), "image text score", image=several)
 
 # %% ../../nbs/multimodal/clip.ipynb #f8f12a72
 def find_images(
@@ -79,18 +91,20 @@ def find_images(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
 ) -> "pd.DataFrame":  # image (its place in the list) and score (the cosine), the nearest first; of several texts also text
-    """The pictures nearest to a text. Raises TypeError for what is no text, ValueError for an empty list and a `top_k`
+    """The pictures nearest to a text. Warns as `match_texts` does. Raises TypeError for what is no text, ValueError for an empty list and a `top_k`
     that is no whole number from 1."""
     texts_given, top_k = read_texts(texts), check_whole("top_k", top_k)
     pictures, _ = read_images(images)
     pipe = _opened(system, checkpoint, device)
+    warn_of_cut(texts_given, pipe.tokenizer, min(pipe.tokenizer.model_max_length, 512), "texts")
+    known = _known(pipe, system, pictures, texts_given)
     values = pipe.image_processor(pictures, return_tensors="pt").pixel_values.to(pipe.model.device)
     image_vectors = unit_vectors(pipe.model, lambda x: pipe.model.get_image_features(pixel_values=x), values)
     cosines = (embed_texts(pipe.model, pipe.tokenizer, texts_given) @ image_vectors.T).cpu()
     found = cosines.topk(min(top_k, len(pictures)))
-    rows = (
+    rows = [
         {"text": text, "image": image, "score": score}
         for text, places, scores in zip(texts_given, found.indices.tolist(), found.values.tolist())
         for image, score in zip(places, scores)
-    )
-    return answer_table(rows, "text image score", text=not isinstance(texts, str))
+    ]
+    return answer_table(with_known_scores(rows, known), "text image score", text=not isinstance(texts, str))

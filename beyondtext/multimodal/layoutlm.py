@@ -5,6 +5,7 @@ __all__ = ['read_words', 'read_document', 'draw_fields', 'document_qa', 'ask_doc
 
 # %% ../../nbs/multimodal/layoutlm.ipynb #82c5af0a
 import functools
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import Any, TYPE_CHECKING
 from ..reading import answer_table, check_device, check_whole, read_image, read_texts
 from ..recipes.layoutlm import encode_documents
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import warn_of_cut
 from ..world.receipts import FIELDS, receipt_font
 
 if TYPE_CHECKING:
@@ -83,12 +85,14 @@ def _reader(folder: str, device: str | None):
     model = LayoutLMForTokenClassification.from_pretrained(folder)
     return model.eval().to(device or "cpu")
 
-def _fields(model, words: list[str], boxes: list) -> list[dict]:
+def _fields(model, words: list[str], boxes: list, number: int) -> list[dict]:
     "The fields of one document."
     import torch
 
     inputs = encode_documents([words], [boxes])
     places = inputs.pop("word")[0].tolist()
+    if lost := words[max(places) + 1 :]:
+        warnings.warn(f"document: number {number} has {len(words)} words, of which {len(words) - len(lost)} are read; the last {len(lost)} words are cut off: {' '.join(lost)[:60]!r}", stacklevel=4)
     with torch.inference_mode():
         chances = model(**{k: v.to(model.device) for k, v in inputs.items()}).logits[0].softmax(1).cpu()
     first = {word: j for j, word in reversed(list(enumerate(places))) if word >= 0}
@@ -108,12 +112,12 @@ def read_document(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> "pd.DataFrame":  # field, text, box and score (of the least certain word); of several also document, the position
-    """Find company, date, total and tax on receipts. A document of more than 256 tokens is cut off. Raises ValueError for
+    """Find company, date, total and tax on receipts. Of a document of more than 256 tokens the end is cut off, with a warning. Raises ValueError for
     lists that are empty or of different lengths, blank words and boxes that are none, TypeError for what is no list, before any
     model is loaded."""
     device, (documents, several) = check_device(device), _documents(document)
     model = _reader(str(checkpoint_folder("layoutlm", checkpoint)), device)
-    rows = ({"document": i} | row for i, (w, b) in enumerate(documents) for row in _fields(model, w, b))
+    rows = ({"document": i} | row for i, (w, b) in enumerate(documents) for row in _fields(model, w, b, i))
     return answer_table(rows, "document field text box score", document=several)
 
 # %% ../../nbs/multimodal/layoutlm.ipynb #17b040b6
@@ -156,11 +160,13 @@ def ask_document(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
 ) -> "pd.DataFrame":  # question, answer, start, end (its first and last word) and score; of several also document
-    """Ask about documents. Raises what `read_document` raises, and for questions TypeError for what is no text and ValueError
+    """Ask about documents; longer ones than the model reads are read in parts, and of a question that would leave no room the end is cut
+    off, with a warning. Raises what `read_document` raises, and for questions TypeError for what is no text and ValueError
     for empty ones."""
     asked, top_k = read_texts(questions, "questions", blank=False), check_whole("top_k", top_k)
     device, (documents, several) = check_device(device), _documents(document)
     pipe, rows = _document_qa(str(checkpoint_folder("document-qa", checkpoint)), device), []
+    asked = warn_of_cut(asked, pipe.tokenizer, min(pipe.tokenizer.model_max_length, 512) // 2, "questions")
     for i, (words, boxes) in enumerate(documents):
         for question in asked:
             found = pipe({"question": question, "word_boxes": list(zip(words, boxes))}, top_k=top_k)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..reading import check_device, check_whole, read_texts
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import warn_of_cut
 
 if TYPE_CHECKING:
     import torch
@@ -57,16 +58,12 @@ def encode_text(
     final normalisation. A text that is only spaces has a start and an end. Warns of what is cut off. Raises ValueError
     for an empty list and a layer that isn't there, TypeError for what is no text."""
     texts, device = read_texts(texts), check_device(device)
-    import warnings
-
     import torch
 
     model, tokenizer = _text_encoder(str(checkpoint_folder("clip", checkpoint, ("text_encoder", "tokenizer"))), device)
     layers = model.config.num_hidden_layers
     layer = check_whole("layer", layer, -layers - 1, layers)  # 0: the embeddings
-    for i, text in enumerate(texts):
-        if left_out := tokens_left_out(text, tokenizer):
-            warnings.warn(f"texts: of number {i} the last {len(left_out)} tokens are cut off", stacklevel=2)
+    warn_of_cut(texts, tokenizer, tokenizer.model_max_length, "texts")
     inputs = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").to(model.device)
     with torch.inference_mode():
         hidden = model(inputs.input_ids, output_hidden_states=True).hidden_states

@@ -19,12 +19,24 @@ from beyondtext.reading import (
     read_images,
     read_texts,
 )
-from ..recipes.regions import find_regions
+from ..recipes.regions import cells, find_regions
+from ..recipes.vit import to_pixel_values
 from ..recipes.vqa import answer_logits, toy_detector, vqa_inputs
+from ..toys.cache import toy_folder
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import OutOfWorldWarning, known_images, positions_below, warn_of_cut, warn_out_of_world, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# %% ../../nbs/multimodal/vqa.ipynb #5028fbca
+def _cell_features(detector, images):
+    "Mean and spread over the nine cells of what a detector sees in each: (n, 128)."
+    import torch
+
+    with torch.inference_mode():
+        seen = cells(detector, to_pixel_values(images))[0]
+    return torch.cat([seen.mean(1), seen.std(1)], 1).numpy()
 
 # %% ../../nbs/multimodal/vqa.ipynb #8b112b3d
 class VisualQA:
@@ -45,16 +57,21 @@ class VisualQA:
         import numpy as np
         import torch
 
+        tokenizer = self.processor.tokenizer if self.vilt else self.processor
+        (question,) = warn_of_cut([question], tokenizer, tokenizer.model_max_length, "question", stacklevel=5)
         if self.vilt:
             return dict(self.processor(image, question, return_tensors="pt"))
         small = torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1)[None]
-        ids = self.processor(question, truncation=True, return_tensors="pt").input_ids
-        unknown = [w for w in self.processor.tokenize(question) if w == self.processor.unk_token]
+        ids = tokenizer(question, truncation=True, return_tensors="pt").input_ids
+        unknown = [w for w in tokenizer.tokenize(question) if w == tokenizer.unk_token]
         if unknown:
-            warnings.warn(
-                f"question has {len(unknown)} word(s) that the toy never saw: {question!r}", stacklevel=4
-            )
+            warnings.warn(f"question has {len(unknown)} word(s) that the toy never saw: {question!r}", OutOfWorldWarning, stacklevel=4)
         return vqa_inputs(self.model, ids, *find_regions(self.detector, small))
+
+    def known(self, pictures: list) -> list[float]:
+        "How well the toy knows pictures, by what its detector sees in all cells."
+        features = functools.partial(_cell_features, self.detector)
+        return [1.0] * len(pictures) if self.vilt else known_images(toy_folder("vqa-regions"), features, pictures, ("single", "several"))
 
     def __call__(self, image, question: str, top_k: int = 5) -> list[dict]:
         "The best answers with their probabilities: dictionaries with the keys answer and score."
@@ -94,17 +111,19 @@ def ask_image(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> "pd.DataFrame":  # question, answer and score; of several pictures also image, the position in the list
-    """Answer questions to pictures. The toy knows the questions of the toy world; it warns of words that it never saw, and
-    answers nevertheless. Raises TypeError for what is no text or picture, ValueError for an empty question, before any
+    """Answer questions to pictures. The toy knows the questions of the toy world; it warns of words and pictures that it never
+    saw, answers nevertheless, and lowers the scores of such pictures. Raises TypeError for what is no text or picture, ValueError for an empty question, before any
     model is loaded."""
     asked, top_k = read_texts(questions, "questions", blank=False), check_whole("top_k", top_k)
     system, device = check_choice("system", system, _SYSTEMS), check_device(device)
     pictures, several = read_images(image, "image")
     answerer = _visual_qa(str(checkpoint_folder(system, checkpoint)), device)
-    rows = (
+    rows = [
         {"image": i, "question": question} | answer
         for i, picture in enumerate(pictures)
         for question in asked
         for answer in answerer(picture, question, top_k=top_k)
-    )
-    return answer_table(rows, "image question answer score", image=several)
+    ]
+    known = answerer.known(pictures)
+    warn_out_of_world(system, "image", positions_below(known), "drawings of coloured shapes on bright ground")
+    return answer_table(with_known_scores(rows, known), "image question answer score", image=several)

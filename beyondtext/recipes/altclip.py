@@ -35,23 +35,36 @@ _JAPANESE = _dictionary(
 )
 LANGUAGES = ("en", "zh", "ja")
 
+_ARTICLES = ("a", "an", "the")
+
+def _noun_phrase(text: str, language: str) -> str:
+    "One thing: an article, if there is one, and the words in their order."
+    words, (article, *rest) = _CHINESE if language == "zh" else _JAPANESE, text.split() or [""]
+    named = rest if article in _ARTICLES else text.split()
+    if not named or not named[-1] in _WORDS[10:] or any(w in _WORDS[10:] for w in named[:-1]):
+        raise ValueError(f"text has {text!r} where an object is meant; accepted are phrases such as 'a small red star'")
+    return ("一个" if language == "zh" and article in ("a", "an") else "") + "".join(words[w] for w in named)
+
 def translate(text: str, language: str) -> str:
-    """A caption of the toy world in Chinese ("zh") or Japanese ("ja"); in English ("en") it stays what it is. Raises
-    ValueError for another language and for words that captions don't have."""
+    """A caption of the toy world in Chinese ("zh") or Japanese ("ja"); in English ("en") it stays what it is. An object may lack its article,
+    its size or its colour. Raises TypeError for what is no text, and ValueError for another language and for what is no caption."""
+    if not isinstance(text, str):
+        raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
     if language not in LANGUAGES:
         raise ValueError(f"language is {language!r}; accepted are {', '.join(LANGUAGES)}")
     if language == "en":
         return text
-    words = _CHINESE if language == "zh" else _JAPANESE
-    unknown = set(text.replace(",", "").split()) - {*words, "a", "and", "left", "right", "of"}
+    words, plain = _CHINESE if language == "zh" else _JAPANESE, text.strip().lower().removesuffix(".")
+    unknown = set(plain.replace(",", "").split()) - {*words, *_ARTICLES, "and", "left", "right", "of"}
     if unknown:
         raise ValueError(f"text has {', '.join(sorted(unknown))}; accepted are captions of the toy world")
-    phrase = lambda p: ("一个" if language == "zh" else "") + "".join(words[w] for w in p.split()[1:])
-    for where in _WHERE:
-        if where in text:
-            a, b = (phrase(p) for p in text.split(f" {where} "))
-            return f"{a}在{b}的{words[where]}" if language == "zh" else f"{a}が{b}の{words[where]}にある"
-    *first, last = (phrase(p) for p in text.replace(" and ", ", ").split(", "))
+    if where := [w for w in _WHERE if re.search(rf"\b{w}\b", plain)]:
+        parts = re.split(rf" (?:{'|'.join(_WHERE)}) ", plain)
+        if len(where) > 1 or len(parts) != 2:
+            raise ValueError(f"text is {text!r}; accepted is at most one of {', '.join(_WHERE)}, between two objects")
+        a, b = (_noun_phrase(part, language) for part in parts)
+        return f"{a}在{b}的{words[where[0]]}" if language == "zh" else f"{a}が{b}の{words[where[0]]}にある"
+    *first, last = (_noun_phrase(p, language) for p in re.split(r",? and |, ", plain))
     return "、".join(first) + ("和" if language == "zh" else "と") + last if first else last
 
 # %% ../../nbs/recipes/altclip.ipynb #ca47f364

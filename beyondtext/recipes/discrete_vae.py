@@ -107,13 +107,13 @@ class DiscreteVAE:
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #3e67aa81
 DALLE_AMOUNTS = {
-    "toy": (1500, 4000, 800, 16_000),
+    "toy": (1350, 4000, 800, 16_000),
     "small": (6000, 20_000, 6000, 60_000),
     "base": (20_000, 50_000, 30_000, 300_000),
 }
 # steps and pictures of the VAE, steps and pictures of the transformer
 
-def _recoloured(pictures, targets, swapped: float = 0.125, turned: float = 0.2):
+def _recoloured(pictures, targets, swapped: float = 0.125, turned: float = 0.25):
     "A batch with other colours: in its first part the channels change places, in its last part all hues turn."
     import torch
 
@@ -135,11 +135,12 @@ def _near_objects(targets):  # (n, 3, 32, 32) -> zeros and ones (n, 1, 32, 32)
     return max_pool2d(objects.float(), 5, 1, 2)
 
 def _painting_loss(painted, targets, near):
-    "The squared errors of pixels, and of the differences between neighbours, near the objects eleven times."
+    "The squared errors of pixels, of their colours apart from the brightness, and of the differences between neighbours, near the objects eleven times."
     weight, error = 1 + 10 * near, painted - targets
+    colour = (weight * (error - error.mean(1, keepdim=True)).square()).sum()
     edges = (weight[..., 1:] * error.diff(dim=3).square()).sum()
     edges = edges + (weight[..., 1:, :] * error.diff(dim=2).square()).sum()
-    return ((weight * error.square()).sum() + 0.3 * edges) / weight.sum()
+    return ((weight * error.square()).sum() + 2 * colour + 0.3 * edges) / weight.sum()
 
 def _choose(scores, temperature: float, hard: bool):  # (n, codes, ...) -> (n, codes, ...)
     "Gumbel-softmax over the codes. PyTorch's function of that name draws its noise in a way that is slow on a CPU."
@@ -170,14 +171,14 @@ def _vae_loss(steps: int):
         done = next(calls) / steps
         pictures, targets = _recoloured(*(to_pixel_values(batch[name]) for name in ("pictures", "targets")))
         scores, near = network["encoder"](pictures), _near_objects(targets)
-        z = _choose(scores, max(0.2, 0.2 ** (done / 0.7)), hard=done > 0.7)
+        z = _choose(scores, max(0.2, 0.2 ** (done / 0.8)), hard=done > 0.8)
         ground, objects = _code_entropies(scores[::4], near[::4])  # a quarter of the pictures will do
         return 2.5 * _painting_loss(network["decoder"](z), targets, near) + 0.03 * ground - 0.01 * objects
 
     return loss
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #5eba6b52
-@recipe("dalle-vae", seconds=60)
+@recipe("dalle-vae", seconds=70)
 def train_discrete_vae(seed: int = 0, size: str = "toy"):
     "The recipe of the first stage: a `DiscreteVAE` and its curve."
     import torch
@@ -187,7 +188,7 @@ def train_discrete_vae(seed: int = 0, size: str = "toy"):
     steps, n, _, _ = DALLE_AMOUNTS[size]
     scenes = crowded([tidy(scene) for scene in make_scenes(n, kind="several")])
     torch.manual_seed(seed)
-    vae = DiscreteVAE(width=64 if size == "toy" else 128)
+    vae = DiscreteVAE(width=88 if size == "toy" else 128)
     torch.nn.init.normal_(
         vae.network["encoder"][-1].weight, std=4 / vae.width**0.5
     )  # clear choices from the start

@@ -268,7 +268,7 @@ def train_document_qa(seed: int = 0, size: str = "toy"):
         start, end = batch.pop("start"), batch.pop("end")
         return model(**batch, start_positions=start, end_positions=end).loss
 
-    settings = {"batch_size": 32, "lr": 2e-3 if size == "toy" else 2e-4, "optimizer": "muon", "seed": seed}
+    settings = {"batch_size": 32, "lr": 2e-3 if size == "toy" else 2e-4, "optimizer": "muon", "scale": 0.4, "seed": seed}
     history = fit(model, data, steps=2 * steps // 3, loss=loss, progress="document questions", **settings)
     return (model, layoutlm_tokenizer()), history
 

@@ -7,6 +7,7 @@ __all__ = ['LAWS', 'law_inputs', 'log_objective', 'above_zero', 'PowerLaw', 'fit
 # %% ../../nbs/scaling/fits.ipynb #1b6a6a2d
 import math
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,29 +65,27 @@ def _huber(residual, delta):
     return np.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
 
 def log_objective(theta, logs, target, delta, weights):
-    """Huber's loss of the residuals, weighted and summed, and its gradient; both over delta squared, so
-    that they don't vanish."""
+    """Huber's loss of the residuals, weighted and summed, and its gradient; both in units of delta squared, or of a millionth, so
+    that they don't vanish. With an infinite delta, half the squares."""
+    scale = min(delta, 1e-3) ** 2
     k, fitted = len(logs), _log_sum(theta, logs)
     residual = fitted - target
-    slope = weights * np.clip(residual, -delta, delta) / delta**2
+    slope = weights * np.clip(residual, -delta, delta) / scale
     shares = [
         np.exp(theta[0] - fitted),
         *(np.exp(theta[1 + j] - theta[1 + k + j] * logs[j] - fitted) for j in range(k)),
     ]
     terms = [slope @ share for share in shares] + [-(slope * logs[j]) @ shares[1 + j] for j in range(k)]
-    return weights @ _huber(residual, delta) / delta**2, np.array(terms)
+    return weights @ _huber(residual, delta) / scale, np.array(terms)
 
 # %% ../../nbs/scaling/fits.ipynb #7b5490d3
 def _descend(starts, logs, target, delta, weights):  # the theta (1 + 2k,) where the best descent ends
     from scipy.optimize import minimize
 
     options = {"maxiter": 5000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20}
-    ends = [
-        minimize(
-            log_objective, s, args=(logs, target, delta, weights), jac=True, method="L-BFGS-B", options=options
-        )
-        for s in starts
-    ]
+    bounds = [(None, None)] * (1 + len(logs)) + [(-10, 10)] * len(logs)  # a steeper law would be a step to a single point
+    settings = {"args": (logs, target, delta, weights), "jac": True, "method": "L-BFGS-B", "bounds": bounds, "options": options}
+    ends = [minimize(log_objective, s, **settings) for s in starts]
     return min(ends, key=lambda end: end.fun).x
 
 # %% ../../nbs/scaling/fits.ipynb #ccf819b0
@@ -102,8 +101,9 @@ def _fit_sum(columns, loss, delta: float, resamples: int, level: float, seed: in
     ]  # about their centre: A and alpha are then hardly correlated
     shares, slopes = np.log((0.02, 0.1, 0.3, 0.7)) + target.mean(), (0.05, 0.2, 0.4, 0.8, 1.5)
     starts = np.array(list(itertools.product(shares, *[shares] * k, *[slopes] * k)))
-    best = np.argsort(_huber(_log_sum(starts, logs) - target, delta).sum(-1))[:16]
-    theta = _descend(starts[best], logs, target, delta, np.ones(len(target)))
+    best = starts[np.argsort(_huber(_log_sum(starts, logs) - target, delta).sum(-1))[:16]]
+    ends = [*best] if k > 1 else [*best, _without_offset(logs[0], target)]
+    theta = _descend(ends, logs, target, delta, np.ones(len(target)))
 
     def natural(t):
         return np.array(
@@ -111,8 +111,14 @@ def _fit_sum(columns, loss, delta: float, resamples: int, level: float, seed: in
         )
 
     draws = np.random.default_rng(seed).exponential(size=(resamples, len(target)))
-    again = [natural(_descend([theta], logs, target, delta, weights)) for weights in draws]
+    starts = [theta, best[0]]  # from an offset of zero no descent finds back, since its logarithm is far away
+    again = [natural(_descend(starts, logs, target, delta, weights)) for weights in draws]
     return natural(theta), _interval(again, level)
+
+def _without_offset(u, target):
+    "The line through the logarithms, as a start with hardly any offset."
+    slope, height = np.polyfit(u, target, 1)
+    return np.array([target.min() - 30, height, -slope])
 
 def _interval(samples, level: float):
     "The lowest and highest of the middle `level` of the samples, for each column."
@@ -162,7 +168,7 @@ class PowerLaw(_Table):
     alpha: float
     coefficient: float
     offset: float = 0.0
-    r2: float = float("nan")  # of the fit, on logarithmic axes
+    r2: float = float("nan")  # of the fit, on the logarithm of the loss
     intervals: dict = field(default_factory=dict)  # coefficient -> (low, high)
 
     def coefficients(self) -> dict:
@@ -173,6 +179,24 @@ class PowerLaw(_Table):
         (x,) = above_zero(x=x)
         return self.offset + self.coefficient * x**-self.alpha
 
+# %% ../../nbs/scaling/fits.ipynb #6abae2c7
+def _check_fit(resamples, level, delta, offset=None) -> None:
+    "Raise ValueError for settings that no fit can have."
+    whole = isinstance(resamples, Integral) and not isinstance(resamples, bool) and resamples >= 0
+    numbers = [value for value in (level, delta, offset) if value is not None]
+    if not whole:
+        raise ValueError(f"resamples is {resamples!r}; accepted is a whole number from 0")
+    if any(isinstance(n, bool) or not isinstance(n, Real) for n in numbers) or not 0 < level < 1:
+        raise ValueError(f"level is {level!r}, delta is {delta!r}{'' if offset is None else f', offset is {offset!r}'}; accepted are numbers, the level between 0 and 1")
+    if delta is not None and not delta > 0:
+        raise ValueError(f"delta is {delta!r}; accepted is a number above zero")
+
+def _fit_quality(loss, fitted, delta: float) -> float:
+    "The share of Huber's loss on logarithms that a fit takes away from that of the best constant: R² where delta is infinite."
+    truth = np.log(loss)
+    constants = truth if math.isfinite(delta) else [truth.mean()]
+    return float(1 - _huber(truth - np.log(fitted), delta).sum() / min(_huber(truth - c, delta).sum() for c in constants))
+
 # %% ../../nbs/scaling/fits.ipynb #56eb2223
 def fit_power_law(
     x: "ArrayLike",  # n numbers above zero, ascending: parameters, tokens, FLOPs or steps
@@ -181,18 +205,22 @@ def fit_power_law(
     *,
     resamples: int = 200,  # of the bootstrap; 0: no intervals
     level: float = 0.95,  # of the intervals
-    delta: float = 1e-3,  # of Huber's function, where the offset is fitted
+    delta: float | None = None,  # of Huber's function, where the offset is fitted; None: least squares
     seed: int = 0,  # of the bootstrap
 ) -> PowerLaw:
-    """Fit loss = offset + coefficient * x ** -alpha: by least squares on logarithms if the offset is known, as in Kaplan et al. (2020);
-    by Huber's loss on the logarithm, as in Hoffmann et al. (2022), if it is to be found. Intervals are those of the bootstrap: of residuals for a line, of weights (Rubin 1981) where there is an offset.
+    """Fit loss = offset + coefficient * x ** -alpha by least squares on logarithms, as in Kaplan et al. (2020), or, with a fitted offset and a
+    delta, by Huber's loss, as in Hoffmann et al. (2022). `r2` is the share of the same loss, on log(loss), that the law explains, so that a fitted
+    offset never lowers it. Intervals are those of the bootstrap: of residuals for a line, of weights (Rubin 1981) where there is an offset.
     Raises ValueError for too few points (3, or 4 with "fit"), unequal lengths, falling x, and for what is not above zero."""
-    x, loss = law_inputs(4 if offset == "fit" else 3, "x", x=x, loss=loss)
-    names = ["offset", "coefficient", "alpha"]
+    if isinstance(offset, str) and offset != "fit":
+        raise ValueError(f"offset is {offset!r}; accepted are a number and 'fit'")
+    _check_fit(resamples, level, delta, None if isinstance(offset, str) else offset)
+    x, loss = law_inputs(4 if isinstance(offset, str) else 3, "x", x=x, loss=loss)
+    names, limit = ["offset", "coefficient", "alpha"], math.inf if delta is None else delta
     if isinstance(offset, str):
-        if offset != "fit":
-            raise ValueError(f"offset is {offset!r}; accepted are a number and 'fit'")
-        estimate, interval = _fit_sum([x], loss, delta, resamples, level, seed)
+        estimate, interval = _fit_sum([x], loss, limit, resamples, level, seed)
+        if estimate[0] < 1e-9 * loss.min():
+            estimate[0] = 0.0
     else:
         if not 0 <= offset < loss.min():
             raise ValueError(
@@ -203,9 +231,7 @@ def fit_power_law(
         if interval is not None:
             interval = np.column_stack([[offset, offset], interval])
     law = PowerLaw(*map(float, estimate[::-1]))
-    truth, fitted = np.log(loss - law.offset), np.log(law.predict(x) - law.offset)
-    r2 = 1 - ((truth - fitted) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
-    return PowerLaw(*law.coefficients().values(), float(r2), _named(names, interval))
+    return PowerLaw(*law.coefficients().values(), _fit_quality(loss, law.predict(x), limit), _named(names, interval))
 
 # %% ../../nbs/scaling/fits.ipynb #fef17814
 def _fit_line(x, y, resamples: int, level: float, seed: int):
@@ -316,6 +342,7 @@ def fit_chinchilla(
     """Fit loss = E + A / N**alpha + B / D**beta: Huber's loss of the logarithms, L-BFGS from the best of a grid of starts
     (Hoffmann et al. 2022, approach 3), intervals by the Bayesian bootstrap (Rubin 1981). The order of the points doesn't matter.
     Raises ValueError for fewer than six points, unequal lengths, and for what is not above zero."""
+    _check_fit(resamples, level, delta)
     N, D, loss = law_inputs(6, N=N, D=D, loss=loss)
     estimate, interval = _fit_sum([N, D], loss, delta, resamples, level, seed)
     names = ("E", "A", "B", "alpha", "beta")

@@ -4,6 +4,7 @@
 __all__ = ['model_timeline', 'plot_timeline', 'fit_growth']
 
 # %% ../../nbs/scaling/timeline.ipynb #730d36be
+import re
 from datetime import date
 
 # %% ../../nbs/scaling/timeline.ipynb #43764cac
@@ -46,21 +47,43 @@ _MODELS = (  # name, organisation, date, parameters, active (None: all of them, 
     ("DeepSeek-V4-Pro", "DeepSeek", "2026-04-24", 1.6e12, 49e9, "hub: deepseek-ai/DeepSeek-V4-Pro"),
 )
 
+# %% ../../nbs/scaling/timeline.ipynb #d480cdda
+_ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?)?")
+
+def _read_date(value, where: str):
+    "A Timestamp without time zone, of UTC if there was one. Raises ValueError for what is no date, or may be another."
+    import pandas as pd
+
+    accepted = "accepted are dates (date, datetime, Timestamp, datetime64) and ISO dates such as '2021-01-31'"
+    text, dated = isinstance(value, str), hasattr(value, "isoformat") or str(getattr(value, "dtype", "")).startswith("datetime64")
+    if text and not _ISO.fullmatch(value.strip()) or not (text or dated):
+        raise ValueError(f"{where} is {value!r}; {accepted}")
+    try:
+        stamp = pd.Timestamp(value.strip() if text else value)
+    except ValueError:
+        stamp = pd.NaT
+    if pd.isna(stamp):
+        raise ValueError(f"{where} is {value!r}; {accepted}")
+    return stamp.tz_convert(None) if stamp.tzinfo else stamp
+
+def _read_dates(values, name: str):
+    "A Series of timestamps."
+    import pandas as pd
+
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} is of type {type(values).__name__}; accepted is a list, array or Series of dates")
+    return pd.Series([_read_date(v, f"{name} at position {i}") for i, v in enumerate(values)], dtype="datetime64[ns]")
+
 # %% ../../nbs/scaling/timeline.ipynb #03662bd6
 def model_timeline(
     start: str | date = "2017-01-01",  # first date, ISO
     end: str | date = "2100-01-01",  # last date, ISO
 ):  # a DataFrame: name, organisation, date, parameters, active, source, by date
     """Published sizes of large language models. `active` is what one token uses, missing where it
-    wasn't published. Raises ValueError for dates that are none."""
+    wasn't published. Raises ValueError for what is no date."""
     import pandas as pd
 
-    try:
-        start, end = pd.Timestamp(start), pd.Timestamp(end)
-    except ValueError as error:
-        raise ValueError(
-            f"start and end are {start!r} and {end!r}; accepted are ISO dates such as '2021-01-31'"
-        ) from error
+    start, end = _read_date(start, "start"), _read_date(end, "end")
     rows = [(n, o, d, p, p if a is None else None if a == "?" else a, s) for n, o, d, p, a, s in _MODELS]
     table = pd.DataFrame(rows, columns=["name", "organisation", "date", "parameters", "active", "source"])
     table["date"] = pd.to_datetime(table["date"])
@@ -121,25 +144,25 @@ def plot_timeline(
 
 # %% ../../nbs/scaling/timeline.ipynb #f768fc7c
 def fit_growth(
-    dates,  # n dates
+    dates,  # n dates, or ISO texts
     sizes,  # n numbers of parameters
 ) -> dict:
     """Fit exponential growth by least squares on the logarithm: `orders_a_year`, `doubling_months`, `r2`, and `predict`, a function of dates.
-    Raises ValueError for fewer than two dates and for sizes that aren't above zero."""
+    Raises ValueError for fewer than two different dates, for what is no date, and for sizes that aren't above zero."""
     import numpy as np
     import pandas as pd
 
-    dates, sizes = pd.to_datetime(pd.Series(list(dates))), np.asarray(sizes, float)
+    dates, sizes = _read_dates(dates, "dates"), np.asarray(sizes, float)
     if len(dates) != len(sizes):
         raise ValueError(
             f"dates and sizes have {len(dates)} and {len(sizes)} entries; accepted are equal lengths"
         )
     if dates.nunique() < 2:
         raise ValueError(f"dates has {dates.nunique()} different entries; accepted are two or more")
-    if not (sizes > 0).all():
-        raise ValueError("sizes has entries that are not above zero")
+    if not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise ValueError("sizes has entries that are not finite numbers above zero")
     years = lambda d: (
-        (pd.to_datetime(pd.Series(list(d))) - pd.Timestamp("2017-01-01")).dt.days.to_numpy() / 365.25
+        (_read_dates(d, "dates") - pd.Timestamp("2017-01-01")).dt.total_seconds().to_numpy() / 86_400 / 365.25
     )
     slope, height = np.polyfit(years(dates), np.log10(sizes), 1)
     residual = np.log10(sizes) - (height + slope * years(dates))

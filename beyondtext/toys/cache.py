@@ -18,7 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core import cache_folder, source_code, versions
+from ..core import cache_folder, versions
+from ..sources import source_code
 from .identity import closure, identity, toy_name
 from .registry import CheckpointError, System, find_system, load_recipes
 

@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import Any
 
+from ..sources import compile_text, same_code
 from .registry import CheckpointError, System, find_system
 
 # %% ../../nbs/toys/identity.ipynb #82a7577e
@@ -83,27 +84,6 @@ def read_piece(tree: ast.AST) -> Piece:
     toys = {c.args[0].value for c in calls if getattr(c.func, "id", "") in ("toy_folder", "checkpoint_folder")}
     return Piece(canonical(tree), *(tuple(sorted(found)) for found in (names, attributes, imports, map(str, toys))))
 
-# %% ../../nbs/toys/identity.ipynb #8517407a
-def _compiled(code: types.CodeType) -> Iterator[types.CodeType]:
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield constant
-            yield from _compiled(constant)
-
-def _same(a: types.CodeType, b: types.CodeType) -> bool:
-    "Do two code objects do the same? Their docstrings, files and lines may differ."
-    if (a.co_code, a.co_names, a.co_varnames) != (b.co_code, b.co_names, b.co_varnames):
-        return False
-    if len(a.co_consts) != len(b.co_consts):
-        return False
-    for i, (x, y) in enumerate(zip(a.co_consts, b.co_consts)):
-        if isinstance(x, types.CodeType) and isinstance(y, types.CodeType):
-            if not _same(x, y):
-                return False
-        elif (type(x), x) != (type(y), y) and not (i == 0 and isinstance(x, str) and isinstance(y, str)):
-            return False
-    return True
-
 # %% ../../nbs/toys/identity.ipynb #fa38da0d
 def _methods(obj) -> list[types.FunctionType]:
     "The plain functions that an object is made of: itself, or a class's own methods."
@@ -116,14 +96,6 @@ def _methods(obj) -> list[types.FunctionType]:
     return found
 
 # %% ../../nbs/toys/identity.ipynb #4fd86bf6
-@functools.lru_cache(maxsize=64)
-def _read(text: str, flags: int) -> tuple[ast.Module, list[types.CodeType]]:
-    """The syntax tree of a file or a cell, and all its code objects: compiled as a whole, as a file is, and statement by
-    statement, as a notebook's kernel does it."""
-    tree = ast.parse(text)
-    parts = [tree, *(ast.Module([node], []) for node in tree.body)]
-    return tree, [c for part in parts for c in _compiled(compile(part, "text", "exec", flags, dont_inherit=True))]
-
 def _nodes(tree: ast.AST, path: str = "") -> Iterator[tuple[str, ast.AST]]:
     "All functions, classes and lambdas with their qualified names."
     for child in ast.iter_child_nodes(tree):
@@ -154,13 +126,13 @@ def _find_in(file: str, obj, functions) -> ast.AST | None:
     linecache.checkcache(file)
     flags = functions[0].__code__.co_flags & 0x1000000 if functions else 0  # annotations as strings
     try:
-        tree, codes = _read("".join(linecache.getlines(file)), flags)
+        tree, codes = compile_text("".join(linecache.getlines(file)), flags)
     except SyntaxError:
         return None
     a_lambda = obj.__name__ == "<lambda>"
     nodes = [n for name, n in _nodes(tree) if (isinstance(n, ast.Lambda) if a_lambda else name == obj.__qualname__)]
     for f in functions:
-        same = [c.co_firstlineno for c in codes if c.co_qualname == f.__code__.co_qualname and _same(c, f.__code__)]
+        same = [c.co_firstlineno for c in codes if c.co_qualname == f.__code__.co_qualname and same_code(c, f.__code__)]
         nodes = [node for node in nodes if set(same) & set(_lines(node))]
     return nodes[-1] if nodes else None
 

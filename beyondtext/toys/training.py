@@ -7,6 +7,8 @@ __all__ = ['SCHEDULES', 'OPTIMIZERS', 'learning_rate', 'fit', 'on_device_of', 'p
 import math
 import warnings
 
+from ..core import literal_text
+
 # %% ../../nbs/toys/training.ipynb #f27066f6
 def _columns(data: dict) -> dict:
     "The columns of `data` as tensors of equal length."
@@ -297,7 +299,7 @@ def plot_history(
     for ax, names in zip(axes[0], (["loss"], metrics)):
         for name in names:
             points = history[["step", name]].dropna()
-            ax.plot(points["step"], points[name], marker="o" if len(points) < 20 else None, label=name)
+            ax.plot(points["step"], points[name], marker="o" if len(points) < 20 else None, label=literal_text(name))
         ax.set_xlabel("step")
         ax.grid(alpha=0.3)
         ax.legend()

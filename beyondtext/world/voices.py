@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core import require
+from ..core import literal_text, require
 from .language import caption
 from .scenes import make_scene
 
@@ -173,18 +173,25 @@ def plot_spectrogram(
     )
     ax.set(ylabel="hertz", xlim=(0, len(samples) / sampling_rate))
     for word, start in words:
-        ax.text(start, sampling_rate / 2 * 1.01, word, fontsize=8, va="bottom")
+        ax.text(start, sampling_rate / 2 * 1.01, literal_text(word), fontsize=8, va="bottom")
 
 # %% ../../nbs/world/voices.ipynb #8a2306cc
 def phonemes(text: str, voice: str = "en-us") -> list[list[str]]:
-    "How each word of `text` is pronounced: its phonemes in the International Phonetic Alphabet, without stress."
+    """How each word of `text` is pronounced: its phonemes in the International Phonetic Alphabet, without stress. Words that run together in speech,
+    such as "of the", are one. Raises TypeError for what is no text, ValueError for a text without words and an unknown voice."""
     import ctypes
 
+    if not isinstance(text, str):
+        raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
+    encoded, spelled = text.replace("\0", " ").encode(), []
     with _espeak(voice) as library:
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        place = ctypes.c_char_p(text.encode())
-        spelled = library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, ord("_") << 8 | 2).decode()
-    return [word.translate({ord(mark): None for mark in "ˈˌ"}).split("_") for word in spelled.split()]
+        place = ctypes.c_char_p(encoded)
+        while place.value:  # it reads one clause, and moves on to the next
+            spelled += library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, ord("_") << 8 | 2).decode().split()
+    if not spelled:
+        raise ValueError(f"text is {text!r}; accepted are words")
+    return [word.translate({ord(mark): None for mark in "ˈˌ"}).strip("_").split("_") for word in spelled]
 
 # %% ../../nbs/world/voices.ipynb #d486e1fe
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -230,7 +237,7 @@ def speech_dataset(
     speaker_id and id, as in LibriSpeech. Raises ValueError for an unknown split or voice."""
     from beyondtext.world import voices as here
     from beyondtext.core import cache_folder
-    from beyondtext.core import source_code
+    from beyondtext.sources import source_code
     require("datasets", "datasets")
     from datasets import Dataset, Features, List, Value, load_from_disk
     from filelock import FileLock

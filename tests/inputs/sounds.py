@@ -48,5 +48,6 @@ CASES = [(name, make, SOUND) for name, make in {
     ("no file", lambda: "dog.wav", (ValueError, "there is no file 'dog.wav'")), ("a name that no file can have", lambda: "x" * 5000, (ValueError, "there is no file")), ("empty bytes", lambda: b"", (ValueError, "not a sound file")), ("text as bytes", lambda: b"hello", (ValueError, "not a sound file")),
     ("half a WAV", lambda: encoded()[:900], (ValueError, "is cut off")), ("half a FLAC", lambda: encoded(np.random.default_rng(0).normal(0, 0.1, 20_000), "FLAC")[:9000], (ValueError, "")), ("a WAV of nothing", lambda: encoded(np.zeros(0)), (ValueError, "audio is empty")),
     ("an hour of silence in a small file", lambda: encoded(np.zeros(RATE * 3600, np.int16), "FLAC"), (ValueError, "3600 seconds long")), ("many channels of silence in a small file", lambda: encoded(np.zeros((RATE * 300, 8), np.int16), "FLAC"), (ValueError, "up to 30,000,000 in all")),
+    ("parts that differ in length", lambda: ([[0.1, 0.2], [0.3]], RATE), (ValueError, "differ in length")),
     ("address that isn't there", lambda: "http://localhost:9/x.wav", (ValueError, "could not be read")),
 ]
