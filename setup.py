@@ -41,6 +41,7 @@ setup(
     ],
     packages=find_packages(include=["beyondtext", "beyondtext.*"]),
     package_data={"beyondtext": ["py.typed", "*.pyi", "results/*.csv"]},
+    entry_points={"nbdev": [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]},  # where the site's links of names in backticks lead
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require={**parts, "course": course, "dev": course + needs["dev"]},

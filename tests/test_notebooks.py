@@ -13,6 +13,7 @@ import yaml
 from conftest import NOTEBOOKS, ROOT, python
 
 from beyondtext.dev import pages, stamp
+from beyondtext.dev.site import for_quarto
 
 
 def code_cells(nb): return [c for c in nb.cells if c.cell_type == "code"]
@@ -81,10 +82,13 @@ def test_imports_stand_in_cells_of_their_own(notebook):
 
 
 def test_the_filter_for_the_site(notebook):
-    "nbdev_filter, which Quarto runs on every page, without Quarto. It executes imports and exported cells."
-    run = subprocess.run([sys.executable, "-c", "from nbdev.cli import nbdev_filter; nbdev_filter()"], input=notebook[0].read_text(), cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr[-1500:]
+    "Both filters that Quarto runs on every page, without Quarto. nbdev's executes imports and exported cells, and warns of nothing."
+    ours = json.dumps(for_quarto(json.loads(notebook[0].read_text())))
+    run = subprocess.run([sys.executable, "-c", "from nbdev.cli import nbdev_filter; nbdev_filter()"], input=ours, cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0 and "Found cells containing imports" not in run.stderr, run.stderr[-1500:]
     shown = nbformat.reads(run.stdout, 4)
+    kinds = {kind for cell in code_cells(shown) for output in cell.outputs for kind in output.get("data", {})}
+    assert not any(kind == "text/html" or "widget" in kind for kind in kinds), kinds  # for these, scripts are loaded from elsewhere
     assert len(shown.cells) >= len([c for c in notebook[1].cells if c.cell_type == "markdown"]) and "#| export" not in run.stdout
 
 
