@@ -10,6 +10,8 @@ import re
 import sys
 from typing import Any
 
+from .stamp import directives
+
 # %% ../../nbs/dev/site.ipynb #6f412cb5
 _NEEDS = {
     "hub": "The next cell fetches a published checkpoint, so it needs a network.",
@@ -35,6 +37,7 @@ def _described(text: str) -> str:
     text = re.sub(r"(?<=\[)!\[([^\]]+)\]\(([^)]+)\)(?=\])", r'![\1](\2){fig-alt="\1"}', text)  # a badge
     return re.sub(r"^!\[([^\n]+?)\]\(([^)\n]+\.svg)\)$", lambda m: f'![{m[1]}]({m[2]}){{fig-alt="{words(m[1])}"}}', text, flags=re.MULTILINE)
 
+# %% ../../nbs/dev/site.ipynb #cfb4ef9f
 def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
     "A notebook as the site shall show it."
     notebook, cells = copy.deepcopy(notebook), []
@@ -43,9 +46,9 @@ def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
         if cell["cell_type"] == "markdown":
             source = _described(source)
         elif cell["cell_type"] == "code":
-            flags = re.findall(r"^#\s*\|\s*(hub|gpu)\b", source, re.MULTILINE)
-            cells += [{"cell_type": "markdown", "metadata": {}, "id": f"{cell['id']}-{flag}", "source": f"*{_NEEDS[flag]}*"} for flag in flags]
-            if "get_ipython().run_line_magic" in source and not re.search(r"^#\s*\|\s*export", source, re.MULTILINE):
+            words = directives(source)
+            cells += [{"cell_type": "markdown", "metadata": {}, "id": f"{cell['id']}-{w}", "source": f"*{_NEEDS[w]}*"} for w in words if w in _NEEDS]
+            if "get_ipython().run_line_magic" in source and not any(word.startswith("export") for word in words):
                 source = f"#| eval: false\n{source}"
             for output in cell.get("outputs", []):
                 _without_scripts(output)
