@@ -50,7 +50,8 @@ def main(arguments=None) -> int:
     from accelerate import PartialState
 
     parts, history = system.train(options.seed, options.size)
-    if PartialState().is_main_process:
+    state = PartialState()
+    if state.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
         for part in parts:
             part.save_pretrained(folder)
@@ -58,6 +59,8 @@ def main(arguments=None) -> int:
         print(
             f"{options.system} ({options.size}) is in {folder}; its loss ended at {history['loss'].iloc[-1]:.4f}"
         )
+    state.wait_for_everyone()
+    state.destroy_process_group()
     return 0
 
 # %% ../nbs/train.ipynb #687731d3
