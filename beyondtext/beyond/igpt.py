@@ -12,6 +12,8 @@ from ..figures import show_images
 from ..reading import check_device, check_positive, check_whole, read_image
 from ..recipes.igpt import complete_colours, to_pictures
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import Scope
+from ..world.scenes import make_scenes, picture_batch
 
 # %% ../../nbs/beyond/igpt.ipynb #8075d3f6
 class Completions(list):
@@ -33,6 +35,35 @@ def _completer(folder: str, device: str | None):
     model = ImageGPTForCausalImageModeling.from_pretrained(folder)
     return model.eval().to(device or "cpu"), ImageGPTImageProcessorPil.from_pretrained(folder)
 
+# %% ../../nbs/beyond/igpt.ipynb #4c59c717
+def _known_colours(processor, image):  # the upper half of a picture -> (1, pixels)
+    "The pixels that a model is given."
+    from PIL import Image
+
+    side = processor.size["height"]
+    small = image.resize((side, side // 2), Image.Resampling.BILINEAR)
+    return processor(small, do_resize=False, return_tensors="pt")["input_ids"]
+
+def _half_features(model, colours):  # (n, pixels) -> (n, width)
+    import torch
+
+    with torch.inference_mode():
+        hidden = model.transformer(input_ids=colours.to(model.device)).last_hidden_state
+    return hidden.mean(1).float().cpu().numpy()
+
+def _upper_halves(processor, split: str):
+    import torch
+    from PIL import Image
+
+    upper = picture_batch(make_scenes(1000, split))[:, :, :16].permute(0, 2, 3, 1).numpy()
+    return torch.cat([_known_colours(processor, Image.fromarray(picture)) for picture in upper])
+
+@functools.lru_cache(maxsize=2)
+def _scope(folder: str, device: str | None) -> Scope:
+    model, processor = _completer(folder, device)
+    parts = functools.partial(_half_features, model), functools.partial(_upper_halves, processor)
+    return Scope("igpt", folder, "top_half", "drawings of one coloured shape on bright ground", *parts)
+
 # %% ../../nbs/beyond/igpt.ipynb #1a665ddf
 def complete_image(
     top_half: Any,  # the upper half of a square picture, in any form that `read_image` takes
@@ -43,8 +74,8 @@ def complete_image(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> Completions:  # n square Pillow images, as small as the model's: 12 x 12 pixels for the toy
-    """Complete half a picture. Raises ValueError or TypeError for what is no picture or not twice as wide
-    as high, before any model is loaded."""
+    """Complete half a picture. The toy warns of pictures that are unlike all it has learnt from. Raises ValueError or TypeError for
+    what is no picture or not twice as wide as high, before any model is loaded."""
     n, seed, device = check_whole("n", n), check_whole("seed", seed, 0), check_device(device)
     temperature, image = check_positive("temperature", temperature), read_image(top_half)
     if image.width != 2 * image.height:
@@ -54,10 +85,10 @@ def complete_image(
     import numpy as np
     from PIL import Image
 
-    model, processor = _completer(str(checkpoint_folder("igpt", checkpoint)), device)
-    side = processor.size["height"]
-    small = image.resize((side, side // 2), Image.Resampling.BILINEAR)
-    first = processor(small, do_resize=False, return_tensors="pt")["input_ids"].expand(n, -1)
-    palette = (np.asarray(processor.clusters) + 1) * 127.5
-    drawn = to_pictures(complete_colours(model, first.to(model.device), temperature, seed).cpu(), palette, side)
+    folder = str(checkpoint_folder("igpt", checkpoint))
+    model, processor = _completer(folder, device)
+    first, palette = _known_colours(processor, image), (np.asarray(processor.clusters) + 1) * 127.5
+    _scope(folder, device)(first)
+    drawn = complete_colours(model, first.expand(n, -1).to(model.device), temperature, seed).cpu()
+    drawn = to_pictures(drawn, palette, processor.size["height"])
     return Completions(Image.fromarray(picture) for picture in drawn)

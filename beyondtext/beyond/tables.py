@@ -113,9 +113,9 @@ def _warn_of_table(frame, asked: list[str], tokenizer, chunked) -> None:
     words = lambda text: re.findall(r"[^\W\d_]+", text.lower())
     known = {*tokenizer.vocab, *words(" ".join(map(str, [*frame.columns, *frame.to_numpy().ravel()])))}
     unknown = [i for i, text in enumerate(asked) if not known.issuperset(words(text))]
-    warn_out_of_world("tables", "questions", unknown, "the words of its recipe's questions and of the table", stacklevel=4)
+    warn_out_of_world("tables", "questions", unknown, "the words of its recipe's questions and of the table")
     many = [0] if len(frame) > _ROWS and (chunked is None or chunked > _ROWS) else []
-    warn_out_of_world("tables", "table", many, f"three to {_ROWS} rows; chunked={_ROWS} asks about so many at a time", stacklevel=4)
+    warn_out_of_world("tables", "table", many, f"three to {_ROWS} rows; chunked={_ROWS} asks about so many at a time")
 
 # %% ../../nbs/beyond/tables.ipynb #377a31b2
 def ask_table(

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from ..reading import answer_table, check_device, check_whole, read_image
-from ..recipes.video import film_logits
+from ..recipes.video import film_logits, moving_films
+from ..recipes.vit import to_pixel_values
 from ..toys.hub import checkpoint_folder
+from ..toys.scope import Scope, is_blank, small_pictures, vision_features, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +81,14 @@ class VideoClassifier:
     def __init__(self, model, image_processor):
         self.model, self.image_processor = model.eval(), image_processor
 
+    def frames_of(self, pictures: list, rate: int) -> list:
+        "The frames of a film that the model reads."
+        import numpy as np
+
+        wanted = self.model.config.num_frames
+        last = min(len(pictures), (wanted - 1) * rate + 1) - 1
+        return [pictures[i] for i in np.linspace(0, last, wanted).round().astype(int)]
+
     def __call__(
         self,
         frames,  # a film in any form that `read_frames` takes
@@ -86,14 +96,10 @@ class VideoClassifier:
         frame_sampling_rate: int = 1,  # take every so many-th frame, from the start; a shorter film is stretched
     ) -> list[dict]:  # of label and score, best first
         "Name what happens in a film. Raises ValueError or TypeError for what is no film."
-        import numpy as np
         import torch
 
         top_k = check_whole("top_k", top_k)
-        frame_sampling_rate = check_whole("frame_sampling_rate", frame_sampling_rate)
-        pictures, wanted = read_frames(frames), self.model.config.num_frames
-        last = min(len(pictures), (wanted - 1) * frame_sampling_rate + 1) - 1
-        chosen = [pictures[i] for i in np.linspace(0, last, wanted).round().astype(int)]
+        chosen = self.frames_of(read_frames(frames), check_whole("frame_sampling_rate", frame_sampling_rate))
         inputs = self.image_processor(chosen, return_tensors="pt").to(self.model.device)
         with torch.inference_mode():
             scores = film_logits(self.model, inputs["pixel_values"])[0].softmax(-1).cpu()
@@ -118,6 +124,15 @@ def video_classifier(
 def _classifier(folder: str, device: str | None) -> VideoClassifier:
     return video_classifier(folder, device)
 
+def _films(split: str):
+    return moving_films(1000, split)["films"]
+
+@functools.lru_cache(maxsize=2)
+def _scope(folder: str, device: str | None) -> Scope:
+    features = functools.partial(vision_features, _classifier(folder, device).model.base_model, to_pixel_values)
+    return Scope("video", folder, "frames", "films of one coloured shape that moves on bright ground", features, _films, is_blank)
+
+# %% ../../nbs/beyond/video.ipynb #1916bbba
 def classify_video(
     frames: Any,  # a film in any form that `read_frames` takes
     top_k: int = 5,  # how many labels
@@ -126,9 +141,12 @@ def classify_video(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> "pd.DataFrame":  # label and score
-    """Name what happens in a film, best first. Raises ValueError or TypeError for what is no film, before
-    any model is loaded."""
+    """Name what happens in a film, best first. The toy warns of films that are unlike all it has learnt from, and lowers their
+    scores. Raises ValueError or TypeError for what is no film, before any model is loaded."""
     device, top_k = check_device(device), check_whole("top_k", top_k)
     rate, pictures = check_whole("frame_sampling_rate", frame_sampling_rate), read_frames(frames)
-    answer = _classifier(str(checkpoint_folder("video", checkpoint)), device)(pictures, top_k, rate)
-    return answer_table(answer, "label score")
+    folder = str(checkpoint_folder("video", checkpoint))
+    classifier = _classifier(folder, device)
+    known = _scope(folder, device)(small_pictures(classifier.frames_of(pictures, rate))[None])
+    rows = [{"film": 0} | answer for answer in classifier(pictures, top_k, rate)]
+    return answer_table(with_known_scores(rows, known, "film"), "label score")

@@ -11,7 +11,7 @@ from typing import Any, TYPE_CHECKING
 from ..reading import answer_table, check_device, check_whole, read_images
 from ..recipes.vit import to_pixel_values
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import known_images, positions_below, vision_features, warn_out_of_world, with_known_scores
+from ..toys.scope import Scope, picture_scope, small_pictures, vision_features, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,11 @@ def image_classifier(
 def _classifier(folder: str, device: str | None):
     return image_classifier(folder, device=device)
 
+@functools.lru_cache(maxsize=2)
+def _scope(folder: str, device: str | None) -> Scope:
+    model = _classifier(folder, device).model.base_model
+    return picture_scope("vit", folder, functools.partial(vision_features, model, to_pixel_values), ("single",))
+
 # %% ../../nbs/beyond/vit.ipynb #2028acf1
 def classify_image(
     images: Any,  # a picture in any form that `read_image` takes, or a list of them
@@ -66,6 +71,5 @@ def classify_image(
     folder = str(checkpoint_folder("vit", checkpoint))
     pipe = _classifier(folder, device)
     rows = [{"image": i} | answer for i, found in enumerate(pipe(pictures, top_k=top_k)) for answer in found]
-    known = known_images(folder, lambda x: vision_features(pipe.model.vit, to_pixel_values(x)), pictures)
-    warn_out_of_world("vit", "images", positions_below(known), "drawings of one coloured shape on bright ground")
+    known = _scope(folder, device)(small_pictures(pictures))
     return answer_table(with_known_scores(rows, known), "image label score", image=several)

@@ -12,7 +12,7 @@ from typing import Any, TYPE_CHECKING
 from ..reading import answer_table, check_choice, check_device, check_whole, read_images, read_texts
 from ..recipes.clip import embed_texts, unit_vectors
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import is_toy, known_images, positions_below, strange_words, vision_features, warn_of_cut, warn_out_of_world, with_known_scores
+from ..toys.scope import Scope, is_toy, picture_scope, room_of, small_pictures, strange_words, vision_features, warn_of_cut, warn_out_of_world, with_known_scores
 from ..world.scenes import COLOURS, SHAPES, SIZES
 
 if TYPE_CHECKING:
@@ -38,23 +38,29 @@ def zero_shot_classifier(
 def _classifier(folder: str, system: str, device: str | None):
     return zero_shot_classifier(folder, system, device=device)
 
-def _opened(system: str, checkpoint, device):
-    "The pipeline of a checkpoint, after the arguments were checked."
+# %% ../../nbs/multimodal/clip.ipynb #47aa2f6e
+def _place(system: str, checkpoint, device) -> tuple[str, str, str | None]:
+    "What names a pipeline: folder, system and device, after they were checked."
     system, device = check_choice("system", system, ("clip", "altclip")), check_device(device)
-    return _classifier(str(checkpoint_folder(system, checkpoint)), system, device)
+    return str(checkpoint_folder(system, checkpoint)), system, device
 
-_READ = ("single", "several")  # kinds of scenes that both toys have learnt
+def _processed(processor, images):  # bytes (n, 3, h, w) -> (n, 3, h', w')
+    "What an image processor makes of bytes."
+    return processor([image.permute(1, 2, 0).numpy() for image in images], return_tensors="pt").pixel_values
 
-def _known(pipe, system: str, pictures: list, texts: list[str]) -> list[float]:
+@functools.lru_cache(maxsize=4)
+def _scope(folder: str, system: str, device: str | None) -> Scope:
+    pipe = _classifier(folder, system, device)
+    to_values = functools.partial(_processed, pipe.image_processor)
+    return picture_scope(system, folder, functools.partial(vision_features, pipe.model.vision_model, to_values))
+
+def _known(place: tuple, pictures: list, texts: list[str]) -> list[float]:
     "How well a toy knows pictures, after a warning of those that it doesn't and of words that it never saw."
-    folder = pipe.model.config._name_or_path
-    to_values = lambda x: pipe.image_processor([p.permute(1, 2, 0).numpy() for p in x], return_tensors="pt").pixel_values
-    known = known_images(folder, lambda x: vision_features(pipe.model.vision_model, to_values(x)), pictures, _READ)
-    warn_out_of_world(system, "images", positions_below(known), "drawings of coloured shapes on bright ground", stacklevel=4)
+    folder, system, _ = place
     if is_toy(folder):
         words = strange_words(texts, [*COLOURS, *SHAPES, *SIZES, "left", "right", "above", "below"])
-        warn_out_of_world(system, "texts", words, f"objects such as 'a small red star', in {len(COLOURS)} colours and {len(SHAPES)} shapes", stacklevel=4)
-    return known
+        warn_out_of_world(system, "texts", words, f"objects such as 'a small red star', in {len(COLOURS)} colours and {len(SHAPES)} shapes")
+    return _scope(*place)(small_pictures(pictures))
 
 # %% ../../nbs/multimodal/clip.ipynb #374f72eb
 def match_texts(
@@ -71,15 +77,16 @@ def match_texts(
     texts, (pictures, several) = read_texts(texts, blank=False), read_images(images)
     import torch
 
-    pipe = _opened(system, checkpoint, device)
-    room = min(pipe.tokenizer.model_max_length, 512)  # some tokenizers name no limit
+    place = _place(system, checkpoint, device)
+    pipe = _classifier(*place)
+    room = room_of(pipe.tokenizer)
     warn_of_cut(texts, pipe.tokenizer, room, "texts")
     inputs = pipe.tokenizer(texts, padding=True, truncation=True, max_length=room, return_tensors="pt")
     inputs.update(pipe.image_processor(pictures, return_tensors="pt"))
     with torch.inference_mode():
         scores = pipe.model(**inputs.to(pipe.model.device)).logits_per_image.softmax(1).tolist()
     rows = [{"image": i, "text": t, "score": s} for i, row in enumerate(scores) for t, s in zip(texts, row)]
-    return answer_table(with_known_scores(rows, _known(pipe, system, pictures, texts)), "image text score", image=several)
+    return answer_table(with_known_scores(rows, _known(place, pictures, texts)), "image text score", image=several)
 
 # %% ../../nbs/multimodal/clip.ipynb #f8f12a72
 def find_images(
@@ -95,9 +102,9 @@ def find_images(
     that is no whole number from 1."""
     texts_given, top_k = read_texts(texts), check_whole("top_k", top_k)
     pictures, _ = read_images(images)
-    pipe = _opened(system, checkpoint, device)
-    warn_of_cut(texts_given, pipe.tokenizer, min(pipe.tokenizer.model_max_length, 512), "texts")
-    known = _known(pipe, system, pictures, texts_given)
+    place = _place(system, checkpoint, device)
+    pipe, known = _classifier(*place), _known(place, pictures, texts_given)
+    warn_of_cut(texts_given, pipe.tokenizer, room_of(pipe.tokenizer), "texts")
     values = pipe.image_processor(pictures, return_tensors="pt").pixel_values.to(pipe.model.device)
     image_vectors = unit_vectors(pipe.model, lambda x: pipe.model.get_image_features(pixel_values=x), values)
     cosines = (embed_texts(pipe.model, pipe.tokenizer, texts_given) @ image_vectors.T).cpu()

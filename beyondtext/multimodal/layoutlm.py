@@ -5,7 +5,6 @@ __all__ = ['read_words', 'read_document', 'draw_fields', 'document_qa', 'ask_doc
 
 # %% ../../nbs/multimodal/layoutlm.ipynb #82c5af0a
 import functools
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -13,8 +12,8 @@ from typing import Any, TYPE_CHECKING
 from ..reading import answer_table, check_device, check_whole, read_image, read_texts
 from ..recipes.layoutlm import encode_documents
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import warn_of_cut
-from ..world.receipts import FIELDS, receipt_font
+from ..toys.scope import Scope, room_of, warn_of_cut, warn_of_loss, with_known_scores
+from ..world.receipts import FIELDS, make_document, receipt_font
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +91,7 @@ def _fields(model, words: list[str], boxes: list, number: int) -> list[dict]:
     inputs = encode_documents([words], [boxes])
     places = inputs.pop("word")[0].tolist()
     if lost := words[max(places) + 1 :]:
-        warnings.warn(f"document: number {number} has {len(words)} words, of which {len(words) - len(lost)} are read; the last {len(lost)} words are cut off: {' '.join(lost)[:60]!r}", stacklevel=4)
+        warn_of_loss("document", number, len(words), len(words) - len(lost), "words", " ".join(lost))
     with torch.inference_mode():
         chances = model(**{k: v.to(model.device) for k, v in inputs.items()}).logits[0].softmax(1).cpu()
     first = {word: j for j, word in reversed(list(enumerate(places))) if word >= 0}
@@ -106,18 +105,48 @@ def _fields(model, words: list[str], boxes: list, number: int) -> list[dict]:
             rows.append({"field": field, "text": " ".join(words[w] for w in found), "box": box, "score": score})
     return rows
 
+# %% ../../nbs/multimodal/layoutlm.ipynb #ca7a53a7
+def _document_features(model, documents: list):  # pairs of words and boxes -> (n, 2 * width)
+    "The first token and the mean of all words after the last block."
+    import numpy as np
+    import torch
+
+    found = []
+    for start in range(0, len(documents), 100):
+        inputs = encode_documents(*zip(*documents[start : start + 100]))
+        there = inputs["attention_mask"][..., None].to(model.device)
+        inputs.pop("word")
+        with torch.inference_mode():
+            hidden = model(**{k: v.to(model.device) for k, v in inputs.items()}).last_hidden_state
+        found.append(torch.cat([hidden[:, 0], (hidden * there).sum(1) / there.sum(1)], 1).float().cpu().numpy())
+    return np.concatenate(found)
+
+def _receipts(split: str) -> list:
+    return [(page.words, page.boxes) for page in (make_document(i, split, i % 2 == 0) for i in range(1000))]
+
+def _document_scope(system: str, folder: str, model) -> Scope:
+    return Scope(system, folder, "document", "receipts of the toy world", functools.partial(_document_features, model.base_model), _receipts)
+
+@functools.lru_cache(maxsize=2)
+def _scope(folder: str, device: str | None) -> Scope:
+    return _document_scope("layoutlm", folder, _reader(folder, device))
+
+# %% ../../nbs/multimodal/layoutlm.ipynb #de27f0ff
 def read_document(
     document: Any,  # an object or a dict with words and boxes (left, top, right, bottom, from 0 to 1000), or a list of these
     *,
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> "pd.DataFrame":  # field, text, box and score (of the least certain word); of several also document, the position
-    """Find company, date, total and tax on receipts. Of a document of more than 256 tokens the end is cut off, with a warning. Raises ValueError for
+    """Find company, date, total and tax on receipts. Of a document of more than 256 tokens the end is cut off, with a warning. The
+    toy warns of what is no receipt, and lowers the scores. Raises ValueError for
     lists that are empty or of different lengths, blank words and boxes that are none, TypeError for what is no list, before any
     model is loaded."""
     device, (documents, several) = check_device(device), _documents(document)
-    model = _reader(str(checkpoint_folder("layoutlm", checkpoint)), device)
-    rows = ({"document": i} | row for i, (w, b) in enumerate(documents) for row in _fields(model, w, b, i))
+    folder = str(checkpoint_folder("layoutlm", checkpoint))
+    model = _reader(folder, device)
+    rows = [{"document": i} | row for i, (w, b) in enumerate(documents) for row in _fields(model, w, b, i)]
+    rows = with_known_scores(rows, _scope(folder, device)(documents), "document")
     return answer_table(rows, "document field text box score", document=several)
 
 # %% ../../nbs/multimodal/layoutlm.ipynb #17b040b6
@@ -152,6 +181,10 @@ def document_qa(
 def _document_qa(folder: str, device: str | None):
     return document_qa(folder, device=device)
 
+@functools.lru_cache(maxsize=2)
+def _qa_scope(folder: str, device: str | None) -> Scope:
+    return _document_scope("document-qa", folder, _document_qa(folder, device).model)
+
 def ask_document(
     document: Any,  # an object or a dict with words and boxes (left, top, right, bottom, from 0 to 1000), or a list of these
     questions: str | Sequence[str],  # a question, or a list of them
@@ -161,14 +194,15 @@ def ask_document(
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
 ) -> "pd.DataFrame":  # question, answer, start, end (its first and last word) and score; of several also document
     """Ask about documents; longer ones than the model reads are read in parts, and of a question that would leave no room the end is cut
-    off, with a warning. Raises what `read_document` raises, and for questions TypeError for what is no text and ValueError
-    for empty ones."""
+    off, with a warning. The toy warns of what is no receipt, and lowers the scores. Raises what `read_document` raises, and for
+    questions TypeError for what is no text and ValueError for empty ones."""
     asked, top_k = read_texts(questions, "questions", blank=False), check_whole("top_k", top_k)
     device, (documents, several) = check_device(device), _documents(document)
-    pipe, rows = _document_qa(str(checkpoint_folder("document-qa", checkpoint)), device), []
-    asked = warn_of_cut(asked, pipe.tokenizer, min(pipe.tokenizer.model_max_length, 512) // 2, "questions")
+    folder = str(checkpoint_folder("document-qa", checkpoint))
+    pipe, known, rows = _document_qa(folder, device), _qa_scope(folder, device)(documents), []
+    asked = warn_of_cut(asked, pipe.tokenizer, room_of(pipe.tokenizer) // 2, "questions")
     for i, (words, boxes) in enumerate(documents):
         for question in asked:
             found = pipe({"question": question, "word_boxes": list(zip(words, boxes))}, top_k=top_k)
             rows += [{"document": i, "question": question} | answer for answer in found]
-    return answer_table(rows, "document question answer start end score", document=several)
+    return answer_table(with_known_scores(rows, known, "document"), "document question answer start end score", document=several)

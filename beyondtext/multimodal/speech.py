@@ -82,7 +82,7 @@ def _transcribe_one(samples, number: int, checkpoint, device, chunk_seconds: flo
     folder = str(checkpoint_folder("speech", checkpoint))
     pipe = _transcriber(folder, device)
     if is_toy(folder) and letter_entropy(pipe.model, samples) > _UNSURE:
-        warn_out_of_world("speech", "audio", [number], "sentences of its 29 words, spoken by eSpeak NG", stacklevel=4)
+        warn_out_of_world("speech", "audio", [number], "sentences of its 29 words, spoken by eSpeak NG")
     heard = pipe({"array": samples, "sampling_rate": 16_000}, return_timestamps="word", **chunks)
     return [(w["text"].strip(), *w["timestamp"]) for w in heard["chunks"] if w["text"].strip()]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..reading import check_device, check_whole, read_texts
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import warn_of_cut
+from ..toys.scope import room_of, warn_of_cut
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +63,7 @@ def encode_text(
     model, tokenizer = _text_encoder(str(checkpoint_folder("clip", checkpoint, ("text_encoder", "tokenizer"))), device)
     layers = model.config.num_hidden_layers
     layer = check_whole("layer", layer, -layers - 1, layers)  # 0: the embeddings
-    warn_of_cut(texts, tokenizer, tokenizer.model_max_length, "texts")
+    warn_of_cut(texts, tokenizer, room_of(tokenizer), "texts")
     inputs = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").to(model.device)
     with torch.inference_mode():
         hidden = model(inputs.input_ids, output_hidden_states=True).hidden_states

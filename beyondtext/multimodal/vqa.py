@@ -24,7 +24,7 @@ from ..recipes.vit import to_pixel_values
 from ..recipes.vqa import answer_logits, toy_detector, vqa_inputs
 from ..toys.cache import toy_folder
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import OutOfWorldWarning, known_images, positions_below, warn_of_cut, warn_out_of_world, with_known_scores
+from ..toys.scope import OutOfWorldWarning, picture_scope, room_of, small_pictures, stack_level, warn_of_cut, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,26 +52,19 @@ class VisualQA:
         self.model = model_class.from_pretrained(folder).eval().to(device or "cpu")
         reader = transformers.AutoProcessor if self.vilt else transformers.AutoTokenizer
         self.processor, self.detector = reader.from_pretrained(folder), None if self.vilt else toy_detector()
+        eyes, system = folder if self.vilt else toy_folder("vqa-regions"), "vqa-lxmert" if kind == "lxmert" else "vqa"
+        self.scope = picture_scope(system, eyes, functools.partial(_cell_features, self.detector), name="image")
 
     def _inputs(self, image, question: str) -> dict:
-        import numpy as np
-        import torch
-
         tokenizer = self.processor.tokenizer if self.vilt else self.processor
-        (question,) = warn_of_cut([question], tokenizer, tokenizer.model_max_length, "question", stacklevel=5)
+        (question,) = warn_of_cut([question], tokenizer, room_of(tokenizer), "question")
         if self.vilt:
             return dict(self.processor(image, question, return_tensors="pt"))
-        small = torch.from_numpy(np.array(image.resize((32, 32)))).permute(2, 0, 1)[None]
         ids = tokenizer(question, truncation=True, return_tensors="pt").input_ids
         unknown = [w for w in tokenizer.tokenize(question) if w == tokenizer.unk_token]
         if unknown:
-            warnings.warn(f"question has {len(unknown)} word(s) that the toy never saw: {question!r}", OutOfWorldWarning, stacklevel=4)
-        return vqa_inputs(self.model, ids, *find_regions(self.detector, small))
-
-    def known(self, pictures: list) -> list[float]:
-        "How well the toy knows pictures, by what its detector sees in all cells."
-        features = functools.partial(_cell_features, self.detector)
-        return [1.0] * len(pictures) if self.vilt else known_images(toy_folder("vqa-regions"), features, pictures, ("single", "several"))
+            warnings.warn(f"question has {len(unknown)} word(s) that the toy never saw: {question!r}", OutOfWorldWarning, stacklevel=stack_level())
+        return vqa_inputs(self.model, ids, *find_regions(self.detector, small_pictures([image])))
 
     def __call__(self, image, question: str, top_k: int = 5) -> list[dict]:
         "The best answers with their probabilities: dictionaries with the keys answer and score."
@@ -124,6 +117,5 @@ def ask_image(
         for question in asked
         for answer in answerer(picture, question, top_k=top_k)
     ]
-    known = answerer.known(pictures)
-    warn_out_of_world(system, "image", positions_below(known), "drawings of coloured shapes on bright ground")
+    known = answerer.scope(small_pictures(pictures))
     return answer_table(with_known_scores(rows, known), "image question answer score", image=several)

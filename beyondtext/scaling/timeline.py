@@ -7,6 +7,8 @@ __all__ = ['model_timeline', 'plot_timeline', 'fit_growth']
 import re
 from datetime import date
 
+from ..core import is_date
+
 # %% ../../nbs/scaling/timeline.ipynb #43764cac
 _MODELS = (  # name, organisation, date, parameters, active (None: all of them, "?": not published), source
     ("Transformer", "Google", "2017-06-12", 213e6, None, "arXiv:1706.03762"),
@@ -55,8 +57,8 @@ def _read_date(value, where: str):
     import pandas as pd
 
     accepted = "accepted are dates (date, datetime, Timestamp, datetime64) and ISO dates such as '2021-01-31'"
-    text, dated = isinstance(value, str), hasattr(value, "isoformat") or str(getattr(value, "dtype", "")).startswith("datetime64")
-    if text and not _ISO.fullmatch(value.strip()) or not (text or dated):
+    text = isinstance(value, str)
+    if text and not _ISO.fullmatch(value.strip()) or not (text or is_date(value)):
         raise ValueError(f"{where} is {value!r}; {accepted}")
     try:
         stamp = pd.Timestamp(value.strip() if text else value)

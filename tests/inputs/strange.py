@@ -3,7 +3,8 @@ import numpy as np
 from matplotlib import cbook
 from PIL import Image, ImageDraw
 
-from beyondtext import ask_document, ask_image, ask_table, classify_image, draw, encode_text, find_images, match_texts, read_document, transcribe
+from beyondtext import ask_document, ask_image, ask_table, classify_image, classify_video, complete_image, draw, encode_text, find_images, match_texts, read_document, transcribe
+from beyondtext.world.films import make_film
 from beyondtext.world.receipts import make_document
 from beyondtext.world.scenes import make_scene
 from beyondtext.world.voices import NEW_VOICES, sentences, speak
@@ -23,8 +24,20 @@ IMAGES = {
     "blank": np.full((32, 32, 3), 238, np.uint8), "white": Image.new("RGB", (64, 64), "white"), "black": Image.new("RGB", (64, 64)), "transparent": Image.new("RGBA", (32, 32)), "stripes": np.tile(np.array([0, 255], np.uint8), (32, 16)), "a curve": drawing(),
 }
 KNOWN = {f"{kind} {i}": make_scene(i, split, kind).image() for kind in ("single", "several") for split in ("test", "test_held_out") for i in (3, 4)}
+photograph = np.asarray(Image.open(PHOTOGRAPH).convert("RGB"))
+FILMS = {
+    "across a photograph": [photograph[100:300, x:x + 200] for x in range(0, 200, 40)], "a photograph that stands": [photograph] * 4, "noise": list(dice.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)),
+    "nothing": [np.full((32, 32, 3), 238, np.uint8)] * 4, "white": [Image.new("RGB", (64, 64), "white")] * 4, "a curve that turns": [drawing().rotate(40 * i) for i in range(4)],
+}
+HALVES = {"a photograph": photograph[:256, :512], "noise": dice.integers(0, 256, (16, 32, 3), dtype=np.uint8), "red": Image.new("RGB", (64, 32), "red"), "a curve": drawing().crop((0, 0, 128, 64))}
+LETTER = "dear anna , on our way to the coast we met a shepherd who sold us cheese and told us of his sheep . the rain has stopped at last , and we hope to see you soon .".split()
+PAGES = {
+    "a letter": {"words": LETTER, "boxes": [[60 + 100 * (i % 8), 80 + 30 * (i // 8), 150 + 100 * (i % 8), 100 + 30 * (i // 8)] for i in range(len(LETTER))]}, "a word": {"words": ["hello"], "boxes": [[10, 10, 60, 30]]},
+    "numbers": {"words": [str(17 * i) for i in range(24)], "boxes": [[100 + 200 * (i % 4), 100 + 100 * (i // 4), 200 + 200 * (i % 4), 130 + 100 * (i // 4)] for i in range(24)]}, "without places": {"words": make_document(3, "test").words, "boxes": [[0, 0, 0, 0]] * len(make_document(3, "test").words)},
+}
 ASKED = "how many objects are there?"
 IMAGE = "is unlike what the toy knows, drawings of"
+LOWERED = (IMAGE, "is unlike what the toy knows, films of", "is unlike what the toy knows, receipts")  # the scores, too
 
 CASES = [
     *((f"classify_image: {name}", lambda x=x: classify_image(x, 1), IMAGE) for name, x in IMAGES.items()), *((f"match_texts: {name}", lambda x=x: match_texts(x, ["a red star", "a blue ring"]), IMAGE) for name, x in IMAGES.items()),
@@ -45,4 +58,8 @@ CASES = [
     ("in two languages", lambda: match_texts(KNOWN["single 3"], ["一个红色星形" * 40, "一个圆环"], system="altclip"), "are cut off"), ("a long question", lambda: ask_image(KNOWN["single 3"], "how many objects are there " * 20 + "?"), "are cut off: "), ("to a table", lambda: ask_table({"a": ["x", "y"], "b": [1, 2]}, "what is the total b " * 80), "are cut off: "),
     ("to a document", lambda: ask_document(make_document(0, "test"), "what is the total " * 80), "are cut off: "), ("a long document", lambda: read_document({"words": make_document(0, "test").words * 20, "boxes": list(make_document(0, "test").boxes) * 20}), "words are cut off: "),
     ("a long drawing", lambda: draw("a small red star and " * 9 + "a ring", n=1), (ValueError, "accepted are 14 or fewer")), ("an unknown drawing", lambda: draw("a dog", n=1), (ValueError, "that the toy never saw")),
+    *((f"classify_video: {name}", lambda x=x: classify_video(x), "frames: number 0 is unlike what the toy knows, films of") for name, x in FILMS.items()), *((f"classify_video: film {i}", lambda i=i: classify_video(make_film(i, "test_held_out").frames()), None) for i in range(4)),
+    *((f"complete_image: {name}", lambda x=x: complete_image(x, 1), "top_half: number 0 is unlike what the toy knows, drawings of") for name, x in HALVES.items()), *((f"complete_image: {name}", lambda x=x: complete_image(x.crop((0, 0, 32, 16)), 1), None) for name, x in KNOWN.items() if "single" in name),
+    *((f"{helper.__name__}: {name}", lambda helper=helper, x=x, more=more: helper(x, *more), "document: number 0 is unlike what the toy knows, receipts") for name, x in PAGES.items() for helper, more in ((read_document, ()), (ask_document, ("what is the total?",)))),
+    *((f"{helper.__name__}: receipt {i}", lambda helper=helper, i=i, more=more: helper(make_document(i, "test"), *more), None) for i in (1, 2, 3) for helper, more in ((read_document, ()), (ask_document, ("what is the total?",)))),
 ]
