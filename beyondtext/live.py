@@ -7,15 +7,13 @@ __all__ = ['pack_weights', 'Live', 'live']
 import base64
 import html
 import json
-from typing import Any, TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from .reading import check_choice
 from .toys.hub import checkpoint_folder
 from .toys.scope import BLANK
 from .world.scenes import COLOURS, SHAPES, SIZES, make_scene, outlines
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # %% ../nbs/live.ipynb #87e46827
 def pack_weights(
@@ -362,10 +360,8 @@ class Live:
         head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>A ViT in the browser</title>'
         return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{_BODY}<script>{self.script}</script></body></html>'
 
-    def save(self, path: "str | Path") -> None:
+    def save(self, path: str | Path) -> None:
         "Write the document to a file, to be opened by any browser."
-        from pathlib import Path
-
         Path(path).write_text(self.document, encoding="utf-8")
 
     def _repr_html_(self) -> str:
@@ -382,7 +378,7 @@ def _still() -> str:
 
 def live(
     system: str = "vit",  # the one that has a live form so far
-    checkpoint: "str | Path | None" = None,  # "toy", or a folder of one's own; None: the default
+    checkpoint: str | Path | None = None,  # "toy", or a folder of one's own; None: the default
     precision: str = "float16",  # of the weights in the page, or "float32"
 ) -> Live:
     """A toy that answers in the browser. Raises ValueError for another system or precision, and for a model that doesn't name the toy
