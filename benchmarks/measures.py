@@ -17,9 +17,9 @@ class Claim:
 
 
 CLAIMS = [
-    Claim("vit", "shape, seen pairs", 0.98, "beyond/vit", 'scores.loc["shape", "known pairs"] >= 0.98'),
-    Claim("vit", "colour, seen pairs", 0.99, "beyond/vit", 'scores.loc["colour", "known pairs"] >= 0.99'),
-    Claim("vit", "shape, unseen pairs", 0.90, "beyond/vit", 'scores.loc["shape", "new pairs"] >= 0.90', deviations=3.2),
+    Claim("vit", "shape, seen pairs", 0.98, "beyond/vit", 'scores.loc["shape", "seen pairs"] >= 0.98'),
+    Claim("vit", "colour, seen pairs", 0.99, "beyond/vit", 'scores.loc["colour", "seen pairs"] >= 0.99'),
+    Claim("vit", "shape, unseen pairs", 0.90, "beyond/vit", 'scores.loc["shape", "unseen pairs"] >= 0.90', deviations=3.2),
     Claim("vit", "colour, unseen pairs", 0.97),
     Claim("igpt", "overlap", 0.60, "beyond/igpt", 'scores.loc["overlap", "known pairs"] >= 0.60'),
     Claim("igpt", "colour kept", 0.95, "beyond/igpt", 'scores.loc["colour kept", "known pairs"] >= 0.95', deviations=2.4),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .cost import check_numbers, check_qkv, key_padding
 from .plans import Group, Piece, Plan
-from .sparse import Task, attend_by_plan, task_keys, task_queries
+from .execution import Task, attend_by_plan, task_keys, task_queries
 
 if TYPE_CHECKING:
     import torch

@@ -4,6 +4,7 @@
 __all__ = ['for_quarto']
 
 # %% ../../nbs/dev/site.ipynb #dd20913e
+import ast
 import copy
 import json
 import re
@@ -34,12 +35,28 @@ def _without_scripts(output: dict) -> None:
 def _described(text: str) -> str:
     "Drawings with their caption as the text that stands in for them."
     words = lambda caption: re.sub(r"[*_`\"\[\]]|\]\([^)]*\)", "", caption)
-    text = re.sub(r"(?<=\[)!\[([^\]]+)\]\(([^)]+)\)(?=\])", r'![\1](\2){fig-alt="\1"}', text)  # a badge
+    text = re.sub(r"^\[!\[([^\]]+)\]\([^)]+\)\]\(([^)]+)\)", r"[\1](\2){.colab}", text)  # a badge
     return re.sub(r"^!\[([^\n]+?)\]\(([^)\n]+\.svg)\)$", lambda m: f'![{m[1]}]({m[2]}){{fig-alt="{words(m[1])}"}}', text, flags=re.MULTILINE)
 
 # %% ../../nbs/dev/site.ipynb #cfb4ef9f
+def _is_check(statement: ast.stmt) -> bool:
+    "An assertion, or a call of one of fastcore's."
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(statement, ast.Assert) or isinstance(call, ast.Call) and getattr(call.func, "id", "").startswith("test_")
+
+def _folded(source: str, words: list[str]) -> str:
+    "Imports and checks behind a label, unless the cell says otherwise."
+    if "code-fold" in source or any(word in ("hide", "hub", "gpu") or word.startswith("export") for word in words):
+        return source
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a magic
+        return source
+    label = "Imports" if all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in body) else "Checks" if all(map(_is_check, body)) else ""
+    return f'#| code-fold: true\n#| code-summary: "{label}"\n{source}' if body and label else source
+
 def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
-    "A notebook as the site shall show it."
+    "A notebook as the site should show it."
     notebook, cells = copy.deepcopy(notebook), []
     for cell in notebook["cells"]:
         source = _text(cell["source"])
@@ -47,9 +64,10 @@ def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
             source = _described(source)
         elif cell["cell_type"] == "code":
             words = directives(source)
-            cells += [{"cell_type": "markdown", "metadata": {}, "id": f"{cell['id']}-{w}", "source": f"*{_NEEDS[w]}*"} for w in words if w in _NEEDS]
+            cells += [{"cell_type": "markdown", "metadata": {}, "id": f"{cell['id']}-{w}", "source": f"[{_NEEDS[w]}]{{.needs}}"} for w in words if w in _NEEDS]
             if "get_ipython().run_line_magic" in source and not any(word.startswith("export") for word in words):
                 source = f"#| eval: false\n{source}"
+            source = _folded(source, words)
             for output in cell.get("outputs", []):
                 _without_scripts(output)
         cells.append(cell | {"source": source})

@@ -2,8 +2,9 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'PAIRS', 'vit_config', 'single_objects', 'to_pixel_values', 'in_grey', 'two_label_loss', 'evaluate_vit',
-           'vit_processor', 'train_vit', 'train_plain_vit', 'train_vit_optimizers', 'train_joint_vit', 'mean_colours',
-           'random_masks', 'train_masked_vit']
+           'vit_processor', 'train_vit', 'train_plain_vit', 'train_vit_optimizers', 'small_cnn',
+           'vit_without_positions', 'train_vit_ablations', 'train_joint_vit', 'mean_colours', 'random_masks',
+           'train_masked_vit']
 
 # %% ../../nbs/recipes/vit.ipynb #d5744fdd
 from collections.abc import Callable
@@ -196,6 +197,47 @@ def train_vit_optimizers(seed: int = 0, size: str = "toy"):
             parts, _ = _trained(ViTForImageClassification, i, size, dict, None, settings)
             found = {"known pairs": evaluate_vit(parts[0], "test")["shape"], "new pairs": evaluate_vit(parts[0], "test_held_out")["shape"]}
             rows.append({"optimizer": optimizer, "steps": n, "seed": i} | found)
+    return parts, pd.DataFrame(rows)
+
+# %% ../../nbs/recipes/vit.ipynb #cf1ca250
+def small_cnn(config):
+    "Three convolutions, each followed by a reduction to half the side, the mean over all positions, and a linear classifier: 95,000 weights."
+    from torch import nn
+    from transformers.modeling_outputs import ImageClassifierOutput
+
+    class SmallCNN(nn.Sequential):
+        def forward(self, pixel_values):
+            return ImageClassifierOutput(logits=super().forward(pixel_values))
+
+    block = lambda a, b: (nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2))
+    return SmallCNN(*block(3, 32), *block(32, 64), *block(64, 128), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, config.num_labels))
+
+def vit_without_positions(config):
+    "A ViT that can't tell where a patch is."
+    from transformers import ViTForImageClassification
+
+    model = ViTForImageClassification(config)
+    model.vit.embeddings.position_embeddings.requires_grad_(False).zero_()
+    return model
+
+@recipe("vit-ablations", is_experiment=True, seconds=480)
+def train_vit_ablations(seed: int = 0, size: str = "toy"):
+    "The toy ViT without one ingredient each, and a convolutional network, on three seeds and the test splits. The model is the last ViT."
+    import pandas as pd
+    from transformers import ViTForImageClassification
+
+    variants = {
+        "small CNN": (small_cnn, {"optimizer": "adamw"}, {}),
+        "ViT, usual initialisation": (ViTForImageClassification, {}, {"initializer_range": 0.02}),
+        "ViT, no positions": (vit_without_positions, {}, {}),
+        "ViT": (ViTForImageClassification, {}, {}),
+    }
+    rows = []
+    for name, (model_class, settings, changes) in variants.items():
+        for i in range(seed, seed + 3):
+            parts, _ = _trained(model_class, i, size, dict, None, {"loss": two_label_loss(0.5)} | settings, **changes)
+            found = {"seen pairs": evaluate_vit(parts[0], "test")["shape"], "unseen pairs": evaluate_vit(parts[0], "test_held_out")["shape"]}
+            rows.append({"model": name, "seed": i, "parameters": sum(p.numel() for p in parts[0].parameters())} | found)
     return parts, pd.DataFrame(rows)
 
 # %% ../../nbs/recipes/vit.ipynb #00573a1f
