@@ -151,7 +151,7 @@ def test_exercises(path, labels, name, capsys):
     assert space["accepts"](space[f"check_{function}"], space[function]) is False
     assert space["accepts"](space[f"check_{function}"], space[f"{function}_solution"]) is True
     assert "code-fold: true" in labels[f"solution-{name}"].source
-    assert "Not yet" in capsys.readouterr().out
+    assert "Not attempted yet." in capsys.readouterr().out
 
 
 def test_the_sidebar_lists_every_notebook_once_and_in_order():

@@ -1,16 +1,37 @@
-"""The pages in a real browser: no error in the console, no sideways scrolling on a small screen, no accessibility
-violation, words for every picture, no dead link. Run on the plain pages that the course writes, and on the rendered site
-where quarto is on the PATH."""
+"""The pages in a real browser: no error in the console, no request to elsewhere, no sideways scrolling on small screens, no
+accessibility violation, words for every picture, no dead link. Run on the plain pages that the course writes, and on the rendered site
+where quarto is on the PATH. The site is rendered in a copy of the project (BEYONDTEXT_SITE names a folder with one that is rendered
+already) and served over http."""
+import functools
+import http.server
+import os
 import re
 import shutil
 import subprocess
+import threading
+from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import unquote, urlparse
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
+import yaml
 from conftest import NOTEBOOKS, ROOT
 
 from beyondtext.dev.pages import write_index, write_pages
+
+
+@dataclass
+class Pages:
+    "Pages in a folder, and the address that they are served at; none: they are opened as files."
+    folder: Path
+    address: str = ""
+
+    def __iter__(self): return iter(sorted(self.folder.rglob("*.html")))
+
+    def address_of(self, page): return f"{self.address}/{page.relative_to(self.folder).as_posix()}" if self.address else page.as_uri()
+
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
@@ -18,14 +39,31 @@ def plain(tmp_path_factory):
     out = tmp_path_factory.mktemp("pages")
     for path in NOTEBOOKS: write_pages(nbformat.read(path, 4), path, ROOT, out)
     write_index(out)
-    return out
+    yield Pages(out)
+
+
+def rendered(folder):
+    "The site of a copy of the project, by Quarto, which has nothing to warn of."
+    if ready := os.environ.get("BEYONDTEXT_SITE"): return Path(ready)
+    if not shutil.which("quarto"): pytest.skip("quarto is not on the PATH")
+    ignored = shutil.ignore_patterns(".git", ".venv", "_*", "__pycache__", ".*_cache", "*.egg-info", ".quarto")
+    copy = shutil.copytree(ROOT, folder / "project", ignore=lambda here, names: ignored(here, names) - {"_quarto.yml", "__init__.py", "__init__.pyi", "_modidx.py"})
+    run = subprocess.run(["quarto", "render"], cwd=copy, capture_output=True, text=True)
+    assert run.returncode == 0 and "WARN" not in run.stderr, run.stderr[-3000:]
+    return copy / "_site"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments): pass
 
 
 @pytest.fixture(scope="module")
-def site():
-    if not shutil.which("quarto"): pytest.skip("quarto is not on the PATH")
-    subprocess.run(["quarto", "render"], cwd=ROOT, check=True)
-    return ROOT / "_site"
+def site(tmp_path_factory):
+    folder = rendered(tmp_path_factory.mktemp("site"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Pages(folder, f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
 
 
 @pytest.fixture(scope="module", params=["plain", "site"])
@@ -34,31 +72,39 @@ def pages(request): return request.getfixturevalue(request.param)
 
 def test_links_and_pictures(pages):
     "Every link within leads to a page that is there, every picture has words."
-    for page in pages.rglob("*.html"):
+    for page in pages:
         text = page.read_text()
         for tag in re.findall(r"<img[^>]*>", text):
+            if 'class="navbar-logo' in tag: continue  # beside the name of the site
             assert re.search(r'alt="[^"]{5,}"', tag) and "No description" not in tag, (page.name, tag[:300])
         for target in re.findall(r"""<a[^>]*href=["']([^"']+)["']""", text):
             link = urlparse(target)
-            if link.scheme or not link.path: continue
-            assert (page.parent / unquote(link.path)).exists(), (page.name, target)
+            if link.scheme or link.netloc or not link.path: continue
+            start = pages.folder / link.path.lstrip("/") if link.path.startswith("/") else page.parent / link.path
+            assert Path(unquote(str(start))).exists(), (page.name, target)
 
 
-def opened(browser, page, **settings):
-    "The page in a fresh tab, and what its console complained of."
-    complaints, tab = [], browser.new_page(**settings)
+def opened(browser, pages, page, dark=False, **settings):
+    "The page in a fresh tab, and what its console complained of or what it asked others for."
+    complaints, tab = [], browser.new_page(color_scheme="dark" if dark else "light", **settings)
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.goto(page.as_uri())
+    tab.on("request", lambda request: complaints.append(request.url) if pages.address and urlparse(request.url).scheme.startswith("http") and not request.url.startswith(pages.address) else None)
+    tab.goto(pages.address_of(page))
+    if dark and pages.address and not tab.evaluate("document.body.classList.contains('quarto-dark')"):
+        tab.evaluate("window.quartoToggleColorScheme()")
+        tab.wait_for_function("document.body.classList.contains('quarto-dark')")
+        tab.wait_for_timeout(300)
     return tab, [c for c in complaints if "net::" not in c]
 
 
 @pytest.mark.browser
-def test_a_small_screen(pages, browser):
-    for page in sorted(pages.rglob("*.html")):
-        tab, complaints = opened(browser, page, viewport={"width": 360, "height": 740})
+@pytest.mark.parametrize("width", [360, 768])
+def test_a_small_screen(pages, browser, width):
+    for page in pages:
+        tab, complaints = opened(browser, pages, page, viewport={"width": width, "height": 740})
         assert complaints == [], page.name
-        assert tab.evaluate("document.documentElement.scrollWidth") <= 360, page.name
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, page.name
         tab.close()
 
 
@@ -78,12 +124,36 @@ RULES = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block
 @pytest.mark.parametrize("scheme", RULES)
 def test_accessibility(pages, browser, scheme):
     from axe_playwright_python.sync_playwright import Axe
-    for page in sorted(pages.rglob("*.html")):
-        tab, _ = opened(browser, page, color_scheme=scheme)
+    for page in pages:
+        tab, _ = opened(browser, pages, page, dark=scheme == "dark")
         tab.evaluate(FEWER_TOKENS)
         found = Axe().run(tab, options={"resultTypes": ["violations"], **RULES[scheme]}).response["violations"]
         assert not found, (page.name, [(v["id"], v["nodes"][0]["html"][:200]) for v in found])
         tab.close()
+
+
+def test_the_feed(site):
+    "All pages, in less than 300 kB, with addresses that are whole."
+    feed = site.folder / "pages.xml"
+    items = ElementTree.parse(feed).getroot().findall("./channel/item")
+    assert len(items) == len(NOTEBOOKS) and feed.stat().st_size < 300_000
+    for item in items:
+        assert item.find("link").text.startswith("https://") and not re.search(r"""(?:src|href)=["'](?!https?://)""", ElementTree.tostring(item, "unicode"))
+
+
+def test_heads_of_the_site(site):
+    "Each page says what it is, where it lives and which picture shows it."
+    for page in site:
+        head = page.read_text().split("</head>")[0]
+        if page.name == "404.html": continue
+        assert 'rel="canonical"' in head and 'property="og:image"' in head, page.name
+
+
+def test_descriptions_are_short():
+    for path in [*NOTEBOOKS, *ROOT.glob("*.qmd")]:
+        text = nbformat.read(path, 4).cells[0].source if path.suffix == ".ipynb" else path.read_text()
+        front = yaml.safe_load(text.split("---")[1])
+        assert 20 < len(front["description"]) < 160, (path.name, len(front["description"]))
 
 
 def test_our_drawings_describe_themselves():

@@ -26,8 +26,6 @@ def dense_attention(q, k, v, mask):
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask | empty).masked_fill(empty, 0.0)
 
 # %% ../../nbs/attention/sparse.ipynb #ab3e4a9a
-#| code-fold: true
-#| code-summary: "sparse_attention: check the arguments, make a plan, run it"
 def sparse_attention(
     q: "torch.Tensor",  # (..., n, d), usually (batch, heads, n, d)
     k: "torch.Tensor",  # (..., n, d)
@@ -68,8 +66,6 @@ def sparse_attention(
     return out.reshape(*q.shape[:-1], v.shape[-1]).to(q.dtype)
 
 # %% ../../nbs/attention/sparse.ipynb #69efdf56
-#| code-fold: true
-#| code-summary: "The exported code"
 def plot_mixture(
     window: int = 2,  # keys on each side
     positions: int = 1,  # global tokens
@@ -96,8 +92,6 @@ def plot_mixture(
     return figure
 
 # %% ../../nbs/attention/sparse.ipynb #f891a008
-#| code-fold: true
-#| code-summary: "The exported code"
 def explore_patterns():  # a widget: sliders for the arguments of `plot_mixture`, and its figure
     "An instrument for `plot_mixture`. Where widgets can't live, its picture shows."
     widgets = require("ipywidgets", "widgets")

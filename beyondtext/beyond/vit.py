@@ -31,8 +31,6 @@ def patchify(
     return blocks.permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c * patch * patch)
 
 # %% ../../nbs/beyond/vit.ipynb #0d25372e
-#| code-fold: true
-#| code-summary: "The exported code"
 def image_classifier(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     **settings: Any,  # more arguments of the pipeline, such as device
@@ -60,8 +58,6 @@ def _scope(folder: str, device: str | None) -> Scope:
     return picture_scope("vit", folder, functools.partial(vision_features, model, to_pixel_values), ("single",))
 
 # %% ../../nbs/beyond/vit.ipynb #2028acf1
-#| code-fold: true
-#| code-summary: "The exported code"
 def classify_image(
     images: Any,  # a picture in any form that `read_image` takes, or a list of them
     top_k: int = 5,  # how many labels
