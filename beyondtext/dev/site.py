@@ -17,8 +17,8 @@ from .stamp import directives
 
 # %% ../../nbs/dev/site.ipynb #6f412cb5
 _NEEDS = {
-    "hub": "The next cell fetches a published checkpoint, so it needs a network.",
-    "gpu": "The next cell needs an accelerator.",
+    "hub": "Fetches a published checkpoint: needs a network",
+    "gpu": "Needs an accelerator",
 }
 
 def _text(value: str | list[str]) -> str:
@@ -48,13 +48,13 @@ def _is_check(statement: ast.stmt) -> bool:
 
 def _folded(source: str, words: list[str]) -> str:
     "Imports, checks and plots behind a label, unless the cell says otherwise."
-    if "code-fold" in source or any(word in ("hide", "hub", "gpu") or word.startswith("export") for word in words):
+    if "code-fold" in source or any(word == "hide" or word.startswith("export") for word in words):
         return source
     try:
         body = ast.parse(source).body
     except SyntaxError:  # a magic
         return source
-    kinds = {
+    kinds = {_NEEDS[word]: True for word in words if word in _NEEDS} | {
         "Imports": all(isinstance(s, (ast.Import, ast.ImportFrom)) for s in body),
         "Checks": all(map(_is_check, body)),
         "The check": "#| label: check-" in source,
@@ -72,7 +72,6 @@ def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
             source = _described(source)
         elif cell["cell_type"] == "code":
             words = directives(source)
-            cells += [{"cell_type": "markdown", "metadata": {}, "id": f"{cell['id']}-{w}", "source": f"[{_NEEDS[w]}]{{.needs}}"} for w in words if w in _NEEDS]
             if "get_ipython().run_line_magic" in source and not any(word.startswith("export") for word in words):
                 source = f"#| eval: false\n{source}"
             source = _folded(source, words)
