@@ -34,6 +34,7 @@ evaluate = vit.evaluate_vit
 vit.evaluate_vit = lambda model, split="test", n=20: evaluate(model, split, 20)
 for name in ("vit", "vit-plain", "vit-joint"): vit.evaluate_vit(trained(name))
 trained("vit-optimizers")
+trained("vit-ablations")
 trained("vit-masked")""",
     "igpt": """
 from beyondtext.recipes import igpt

@@ -78,7 +78,7 @@ WITH_CLIP = {"clip", "altclip", "altclip-stages"}
     ("recipes/vit", "def _watch(model) ->", "def unused():\n    return 1\n\ndef _watch(model) ->", set()),
     # what some training reaches, directly or through other modules and other toys
     ("recipes/vit", "torch.full((3,), 3.0)", "torch.full((3,), 2.0)",
-     {"vit", "vit-plain", "vit-optimizers", "clip-batches", "dalle-judge", "vqa", "vqa-regions", "vqa-lxmert", "vqa-biased", *WITH_CLIP}),
+     {"vit", "vit-plain", "vit-optimizers", "vit-ablations", "clip-batches", "dalle-judge", "vqa", "vqa-regions", "vqa-lxmert", "vqa-biased", *WITH_CLIP}),
     ("recipes/byte_pairs", "left of right of above below", "left of right of above", {"clip-batches", *WITH_CLIP}),
     ("recipes/clip", '"batch_size": 96', '"batch_size": 95', WITH_CLIP),
     ("recipes/layoutlm", "strength * torch.eye(quarter)", "2 * torch.eye(quarter)", {"layoutlm", "layoutlm-words", "document-qa"}),
