@@ -12,6 +12,12 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
 
 
+def pytest_report_header():
+    from beyondtext.dev.published import is_marked
+    hub = [sum(is_marked(c, "hub") for c in nbformat.read(p, 4).cells) for p in NOTEBOOKS]
+    return f"hub: {sum(hub)} cells of {sum(n > 0 for n in hub)} notebooks are rehearsed against a stand-in"
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     "An empty cache for toys, for this process and its children."

@@ -60,7 +60,9 @@ trained("clip-batches")""",
     "altclip": """
 from beyondtext.recipes import altclip
 altclip._AMOUNTS["toy"] = 2, 2, 400
-altclip.evaluate_altclip(trained("altclip"), n=20)
+evaluate = altclip.evaluate_altclip
+altclip.evaluate_altclip = lambda model, split="test", n=10, *languages: evaluate(model, split, 10, *languages)
+altclip.evaluate_altclip(trained("altclip"))
 trained("altclip-stages")""",
     "layoutlm": """
 from beyondtext.recipes import layoutlm
@@ -103,6 +105,7 @@ speech.evaluate_speech(trained("speech"), n=3)""",
 from beyondtext.recipes import speech, speech_pretraining as pretraining
 pretraining.training_speech = lambda size: speech.labelled_speech(40)
 pretraining._LABELS = 10, 20
+pretraining.evaluate_speech = lambda model, split, n: speech.evaluate_speech(model, split, 3)
 trained("speech-few-labels")""",
     "punctuation": """
 from beyondtext.recipes import punctuation

@@ -1,16 +1,17 @@
 "The notebooks: clean, exported, fresh, well linked, and their exercises sound."
 import ast
 import json
+import multiprocessing
 import re
 import shutil
 import subprocess
-import sys
 import warnings
 
 import nbformat
 import pytest
 import yaml
 from conftest import NOTEBOOKS, ROOT, python
+from filtering import PRELOAD, filtered
 
 from beyondtext.dev import pages, stamp
 from beyondtext.dev.site import for_quarto
@@ -81,15 +82,27 @@ def test_imports_stand_in_cells_of_their_own(notebook):
             assert not any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(tree)), cell.source[:200]
 
 
-def test_the_filter_for_the_site(notebook):
+@pytest.fixture(scope="module")
+def forks():
+    "Processes that are copied from one that has imported what takes long."
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    return context
+
+
+def test_the_filter_for_the_site(notebook, forks, tmp_path):
     "Both filters that Quarto runs on every page, without Quarto. nbdev's executes imports and exported cells, and warns of nothing."
-    ours = json.dumps(for_quarto(json.loads(notebook[0].read_text())))
-    run = subprocess.run([sys.executable, "-c", "from nbdev.cli import nbdev_filter; nbdev_filter()"], input=ours, cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0 and "Found cells containing imports" not in run.stderr, run.stderr[-1500:]
-    shown = nbformat.reads(run.stdout, 4)
+    page, out, err = (tmp_path / name for name in ("page", "out", "err"))
+    page.write_text(json.dumps(for_quarto(json.loads(notebook[0].read_text()))))
+    process = forks.Process(target=filtered, args=(ROOT, page, out, err))
+    process.start()
+    process.join(300)
+    assert process.exitcode == 0 and "Found cells containing imports" not in err.read_text(), err.read_text()[-1500:]
+    found = out.read_text()
+    shown = nbformat.reads(found, 4)
     kinds = {kind for cell in code_cells(shown) for output in cell.outputs for kind in output.get("data", {})}
     assert not any(kind == "text/html" or "widget" in kind for kind in kinds), kinds  # for these, scripts are loaded from elsewhere
-    assert len(shown.cells) >= len([c for c in notebook[1].cells if c.cell_type == "markdown"]) and "#| export" not in run.stdout
+    assert len(shown.cells) >= len([c for c in notebook[1].cells if c.cell_type == "markdown"]) and "#| export" not in found
 
 
 def test_front_matter(notebook):

@@ -85,6 +85,7 @@ def plot_mixture(
 
     plan, pairs = make_plan(mix(4096 // n), 4096), 4096**2
     figure = plot_pattern(mix(1), n)
+    figure.axes[0].set_title(f"drawn with {n} tokens", fontsize=9)
     figure.suptitle(
         f"4,096 tokens: density {plan.pairs / pairs:.1%}, cost {plan.computed / pairs:.1%} of full attention",
         fontsize=9,

@@ -148,7 +148,9 @@ def _choose(scores, temperature: float, hard: bool):  # (n, codes, ...) -> (n, c
     from torch.nn.functional import one_hot
 
     noise = Gumbel(scores.new_zeros(()), scores.new_ones(())).sample(scores.shape)
-    soft = ((scores + noise) / temperature).softmax(1)
+    drawn = (scores + noise) / temperature
+    least = drawn.detach().amax(1, keepdim=True) - 40  # e**-40: numbers below 1e-38 would cost a CPU half of its time
+    soft = drawn.maximum(least).softmax(1)
     return one_hot(soft.argmax(1), soft.shape[1]).movedim(-1, 1) - soft.detach() + soft if hard else soft
 
 # %% ../../nbs/recipes/discrete_vae.ipynb #9be8b4d2

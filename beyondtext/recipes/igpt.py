@@ -116,7 +116,7 @@ def neighbour_start(
 # %% ../../nbs/recipes/igpt.ipynb #1a6acc6c
 _SIZES = {"toy": (64, 2, 4), "small": (128, 6, 8), "base": (512, 24, 8)}  # width, layers, heads
 _AMOUNTS = {
-    "toy": (1100, 20_000),
+    "toy": (1100, 17_600),
     "small": (10_000, 100_000),
     "base": (100_000, 1_000_000),
 }  # steps, pictures
@@ -177,7 +177,7 @@ def train_igpt(seed: int = 0, size: str = "toy"):
         neighbour_start(model)
     images = pictures(make_scenes(n), SIDE)
     palette = colour_palette(images[:4000])
-    check = {"colours": to_colours(pictures(make_scenes(250, "validation"), SIDE), palette)}
+    check = {"colours": to_colours(pictures(make_scenes(100, "validation"), SIDE), palette)}
     history = fit(
         model,
         {"colours": to_colours(images, palette)},
