@@ -7,7 +7,8 @@ __all__ = ['TOWERS', 'clip_settings', 'LiveCLIP']
 from pathlib import Path
 from typing import Any
 
-from .live import ATTENTION, DRAW, EMBED, EVENTS, RESIZE, Live, drawing_body, drawing_world, named_weights
+from .live import ATTENTION, EMBED, RESIZE, Live, named_weights
+from .live_sheet import DRAW, EVENTS, drawing_body, drawing_world
 from .recipes.byte_pairs import byte_characters, toy_merges
 from .world.scenes import COLOURS, SHAPES, SIZES, make_scene
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from PIL import Image
 
-from .live import ATTENTION, EMBED, PAINT, Live, named_weights
+from .live import ATTENTION, EMBED, Live, named_weights
 from .live_clip import TOWERS, clip_settings
 from .live_igpt import GPT
+from .live_sheet import PAINT
 from .recipes.dalle import TEXT, dalle_tokenizer
 from .recipes.discrete_vae import DiscreteVAE, plain, tidy
 from .toys.cache import toy_folder
@@ -137,9 +138,20 @@ function start(words) {  // the worker draws eight while the page draws one
   const task = {words, n: 8, temperature: CONFIG.temperature, turn: ++turn}, codes = [], writer = written(read(words), CONFIG.temperature);
   [found, worker] = [[], worker?.terminate()];
   $("ranked").replaceChildren();
-  worker = new Worker(URL.createObjectURL(new Blob([$("model").textContent, WORKER])));
-  worker.onmessage = ({data}) => rank(data);
-  worker.postMessage(task);
+  const alone = candidates(words, task.n, task.temperature);
+  function withoutWorker() {  // where a page may not have one
+    const {value, done} = alone.next();
+    if (done || task.turn !== turn) return;
+    rank({...value, turn: task.turn});
+    setTimeout(withoutWorker);
+  }
+  try {
+    worker = new Worker(URL.createObjectURL(new Blob([$("model").textContent, WORKER])));
+    Object.assign(worker, {onmessage: ({data}) => rank(data), onerror: withoutWorker});
+    worker.postMessage(task);
+  } catch {
+    withoutWorker();
+  }
   function goOn() {
     if (task.turn !== turn) return;
     do codes.push(writer.next().value); while (still && codes.length < 64);

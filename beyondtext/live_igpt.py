@@ -7,7 +7,8 @@ __all__ = ['GPT', 'LiveIGPT']
 from pathlib import Path
 from typing import Any
 
-from .live import ATTENTION, DRAW, EVENTS, RESIZE, Live, drawing_body, drawing_world, named_weights
+from .live import ATTENTION, RESIZE, Live, named_weights
+from .live_sheet import DRAW, EVENTS, drawing_body, drawing_world
 from .recipes.igpt import saturation
 from .world.scenes import make_scene
 

@@ -216,6 +216,14 @@ def test_a_caption_is_drawn_and_ranked(browser, tmp_path):
     assert complaints == []
 
 
+def test_eight_drawings_without_a_worker(browser, tmp_path):
+    live("dalle").save(tmp_path / "live.html")
+    tab = browser.new_page(reduced_motion="reduce")
+    tab.add_init_script("window.Worker = class { constructor() { throw new Error('forbidden'); } }")
+    tab.goto((tmp_path / "live.html").as_uri())
+    tab.wait_for_function("document.querySelectorAll('#ranked li').length === 8")
+
+
 @pytest.mark.parametrize("scheme, width", [("light", 710), ("dark", 328)])
 @pytest.mark.parametrize("system", FORMS)
 def test_inside_the_frame(browser, tmp_path, system, scheme, width):

@@ -130,6 +130,20 @@ def test_links_lead_somewhere(notebook):
         if not re.match(r"[a-z]+:", target): assert (notebook[0].parent / target.split("#")[0]).resolve().exists(), target
 
 
+def anchors(path):
+    "What a page's headings are called in addresses."
+    text = "\n".join(c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown")
+    words = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE))
+    return {re.sub(r"\s+", "-", re.sub(r"[^\w\s.-]", "", word.strip().lower())) for word in words}
+
+
+def test_links_to_headings_find_them(notebook):
+    for target in links(notebook[1]):
+        page, _, heading = target.partition("#")
+        path = (notebook[0].parent / page).resolve() if page else notebook[0]
+        if heading and path.suffix == ".ipynb": assert heading in anchors(path), target
+
+
 def test_citations_are_in_the_bibliography(notebook):
     known = set(re.findall(r"@\w+\{([^,]+),", (ROOT / "nbs" / "references.bib").read_text()))
     cited = {key for c in notebook[1].cells if c.cell_type == "markdown" for key in re.findall(r"(?<=[\[ ])@([\w-]+)(?=[;\]])", c.source)}
