@@ -7,7 +7,7 @@ __all__ = ['TOWERS', 'clip_settings', 'LiveCLIP']
 from pathlib import Path
 from typing import Any
 
-from .live import ATTENTION, EMBED, RESIZE, Live, named_weights
+from .live import ATTENTION, EMBED, RESIZE, Live, named_weights, vision_settings
 from .live_sheet import DRAW, EVENTS, drawing_body, drawing_world
 from .recipes.byte_pairs import byte_characters, toy_merges
 from .world.scenes import COLOURS, SHAPES, SIZES, make_scene
@@ -29,9 +29,9 @@ function embedImage(pixels) {  // bytes (side, side, 3) -> a vector of length 1
 }
 
 function embedText(ids) {  // begins with the start token, ends with the end token
-  const d = CLIP.width, row = (name, i) => W[`text_model.embeddings.${name}.weight`].subarray(i * d, i * d + d);
+  const d = CLIP.width, part = (name, i) => row(`text_model.embeddings.${name}_embedding.weight`, i);
   let x = new Float32Array(ids.length * d);
-  ids.forEach((id, i) => x.set(add(row("token_embedding", id), row("position_embedding", i)), i * d));
+  ids.forEach((id, i) => x.set(add(part("token", id), part("position", i)), i * d));
   for (let i = 0; i < CLIP.layers; i++) [x] = block(x, `text_model.encoder.layers.${i}`, PARTS, CLIP, true);
   return unit(linear(layerNorm(x.subarray(-d), "text_model.final_layer_norm"), "text_projection"));
 }
@@ -85,7 +85,7 @@ a photo of a dog</textarea>
 _ANSWER = r"""
 const escaped = text => text.replace(/[&<>"]/g, sign => `&#${sign.charCodeAt(0)};`);
 
-function strange(texts) {  // words without any letter of the world's
+function strange(texts) {  // words that are not the world's
   const words = new Set(texts.flatMap(text => text.toLowerCase().match(/\p{L}+/gu) ?? []));
   return [...words].filter(word => !KNOWN.includes(word));
 }
@@ -107,9 +107,7 @@ def clip_settings(
     processor: Any,  # its image processor
 ) -> dict:  # for a page's constant CLIP
     "What `TOWERS` needs to know besides the weights."
-    config = model.config.vision_config
-    sizes = {"side": config.image_size, "patch": config.patch_size, "width": config.hidden_size, "heads": config.num_attention_heads}
-    return sizes | {"layers": config.num_hidden_layers, "mean": processor.image_mean[0], "std": processor.image_std[0]}
+    return vision_settings(model.config.vision_config, processor.image_mean[0], processor.image_std[0])
 
 class LiveCLIP(Live):
     "A CLIP of the toy world that compares a drawing with texts. `processor` has its tokenizer."

@@ -11,7 +11,7 @@ from PIL import Image
 
 from .live import ATTENTION, EMBED, Live, named_weights
 from .live_clip import TOWERS, clip_settings
-from .live_igpt import GPT
+from .live_igpt import GPT, gpt_settings
 from .live_sheet import PAINT
 from .recipes.dalle import TEXT, dalle_tokenizer
 from .recipes.discrete_vae import DiscreteVAE, plain, tidy
@@ -33,7 +33,7 @@ function around(x, d) {  // (8, 8, d) -> for each place its nine neighbours, (64
 function decode(codes) {  // 64 codes -> bytes (32, 32, 3)
   const d = ROWS["code.bias"], relu = x => x.map(value => Math.max(0, value));
   let x = new Float32Array(64 * d);
-  codes.forEach((code, i) => x.set(add(W["code.weight"].subarray(code * d, code * d + d), W["code.bias"]), i * d));
+  codes.forEach((code, i) => x.set(add(row("code.weight", code), W["code.bias"]), i * d));
   for (const name of ["first", "second"]) x = relu(linear(around(x, d), name));
   const patches = linear(x, "paint"), pixels = new Uint8Array(32 * 32 * 3);  // 48 numbers a place: channels, rows, columns
   patches.forEach((value, i) => {
@@ -105,7 +105,6 @@ _BODY = """
 
 # %% ../nbs/live_dalle.ipynb #7fe097cd
 _RANK = r"""
-const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let worker, turn = 0, found = [];
 
 function readable(text) {  // words and commas, or what is wrong with them
@@ -202,15 +201,14 @@ class LiveDALLE(Live):
 
     def __init__(self, model: Any, vae: Any, clip: Any, processor: Any, precision: str = "int8"):
         self.model, self.vae, self.clip = model, vae, clip
-        config, vocabulary = model.config, dalle_tokenizer().get_vocab()
+        vocabulary = dalle_tokenizer().get_vocab()
         picture = vae.decode(vae.encode(picture_batch([plain(tidy(make_scene(4, "test", "several")))])))[0]
         self.drawing = Image.fromarray(picture.permute(1, 2, 0).numpy()), "A drawing of the kind that the model makes."
         ids = {word: processor.tokenizer(word).input_ids for word in vocabulary if not word.startswith("[")}
         tokens = sorted({token for row in ids.values() for token in row})  # CLIP's, in the page numbered from 0
         ids = {word: [tokens.index(token) for token in row] for word, row in ids.items()}
         first, *_, last = next(iter(ids.values()))
-        settings = {"text": TEXT, "words": len(vocabulary), "positions": config.n_positions, "width": config.n_embd, "heads": config.n_head}
-        settings |= {"layers": config.n_layer, "eps": config.layer_norm_epsilon, "norm": "layer", "activation": config.activation_function, "temperature": 0.7}
+        settings = gpt_settings(model.config, "layer") | {"text": TEXT, "words": len(vocabulary), "temperature": 0.7}
         critic = clip_settings(clip, processor.image_processor) | {"start": first, "end": last}
         constants = {"CONFIG": settings, "CLIP": critic, "VOCABULARY": vocabulary, "CLIP_IDS": {word: row[1:-1] for word, row in ids.items()}, "WORKER": _WORKER}
         weights = named_weights(model) | _decoder_weights(vae) | _critic_weights(clip, tokens)

@@ -69,7 +69,7 @@ def drawing_body(results: str) -> str:
 
 # %% ../nbs/live_sheet.ipynb #5582399d
 PAINT = """
-const $ = id => document.getElementById(id);
+const $ = id => document.getElementById(id), still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 function paint(canvas, pixels, width) {  // bytes (height, width, 3)
   const scale = canvas.width / width, context = canvas.getContext("2d");
@@ -120,7 +120,7 @@ function look(width = CONFIG.side, height = width, rows = 256) {  // the upper r
   return resize(rgba.filter((_, i) => i % 4 < 3), 256, rows, width, height);
 }
 
-const bar = (label, score, known = true) => `<span>${label}</span><span class="bar" aria-hidden="true"><i style="width: ${100 * score}%"></i></span><span>${known ? score.toFixed(2) : ""}</span>`;
+const bar = (label, score) => `<span>${label}</span><span class="bar" aria-hidden="true"><i style="width: ${100 * score}%"></i></span><span>${score.toFixed(2)}</span>`;
 
 const isBlank = pixels => [0, 1, 2].every(c => {
   const channel = pixels.filter((_, i) => i % 3 === c);

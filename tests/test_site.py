@@ -119,9 +119,10 @@ def test_a_small_screen(pages, browser, width):
         tab.close()
 
 
-# Colours come from style sheets: of the texts of one kind (by tag and class, of their own and of two elements around them) a few will do.
+# Contrast depends on colours: of the texts of one kind (by tag, class and the colours in effect, of their own and of two elements around them) a few will do.
 FEWER_TEXTS = """() => {
-    const seen = {}, kind = e => e ? `${e.tagName}.${e.className}.${e.getAttribute("style")}` : "";
+    const seen = {}, colours = e => { const {color, backgroundColor} = getComputedStyle(e); return color + backgroundColor; };
+    const kind = e => e ? `${e.tagName}.${e.className}.${e.getAttribute("style")}.${colours(e)}` : "";
     for (const text of document.querySelectorAll("body *:not(:has(*))")) {
         if (text.closest("svg, math, script, style")) continue;
         const found = [text, text.parentElement, text.parentElement.parentElement].map(kind).join(" ");

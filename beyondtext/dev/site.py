@@ -128,11 +128,11 @@ def write_cards(site: Path) -> None:
     for path in site.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
         address = re.search(r'<link rel="canonical" href="([^"]*)"', page)
-        if not address or not _meta(page, "og:image"):
+        card = re.sub("/$", "/index", address[1].removesuffix(".html")) + ".png" if address else ""
+        if _meta(page, "og:image") in ("", card):  # none, or drawn when the page was last rendered
             continue
         title = _meta(page, "og:title").removesuffix(" – beyondtext")
         share_card(title, _meta(page, "og:description")).save(path.with_suffix(".png"), optimize=True)
-        card = re.sub("/$", "/index", address[1].removesuffix(".html")) + ".png"
         for name, content in (("image", card), ("image:alt", html.escape(title))):
             page = re.sub(rf'(<meta (?:property="og|name="twitter):{name}" content=")[^"]*', lambda m: m[1] + content, page)
         page = re.sub(r'<meta property="og:image:(?:width|height)"[^>]*>\n?', "", page)

@@ -9,6 +9,7 @@ import math
 from typing import Any, TYPE_CHECKING
 
 from ..core import require
+from ..figures import BASELINE, OURS
 from .fits import compute_optimal
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def plot_budget(
     from beyondtext.scaling.fits import chinchilla_loss
 
     fig, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    for factor, colour in ((0.1, "#8a94a6"), (1, "#1f5fa8"), (10, "#8a94a6")):
+    for factor, colour in ((0.1, "#8a94a6"), (1, OURS), (10, "#8a94a6")):
         best = plan_budget(factor * dollars, law=law, **settings)
         sizes = best["parameters"] * np.geomspace(0.05, 20, 200)
         ax.plot(
@@ -279,7 +280,7 @@ def plot_budget(
             lw=2 if factor == 1 else 1,
             label=f"{factor * dollars:,.0f} dollars",
         )
-        ax.plot(best["parameters"], best["loss"], "o", color="#c2570c", zorder=3)
+        ax.plot(best["parameters"], best["loss"], "o", color=BASELINE, zorder=3)
         if factor == 1:
             words = f"{best['parameters'] / 1e9:,.2f} B parameters\n{best['tokens'] / 1e9:,.0f} B tokens\nloss {best['loss']:.2f}"
             ax.annotate(

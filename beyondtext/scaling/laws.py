@@ -4,6 +4,7 @@
 __all__ = ['law_points', 'plot_scaling']
 
 # %% ../../nbs/scaling/laws.ipynb #946de895
+from ..figures import BASELINE, OURS
 from .fits import fit_power_law
 
 # %% ../../nbs/scaling/laws.ipynb #9e1feb69
@@ -38,7 +39,7 @@ def plot_scaling(
     fig, axes = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
     runs = curves[curves["sweep"] == "size"].dropna(subset=["test"])
     for _, run in runs.groupby("width"):
-        axes[0].plot(run["flops"], run["test"], color="#1f5fa8", lw=1, alpha=0.5)
+        axes[0].plot(run["flops"], run["test"], color=OURS, lw=1, alpha=0.5)
     labels = {
         "compute": "compute C = 6ND (FLOP)",
         "data": "data D (characters)",
@@ -47,11 +48,11 @@ def plot_scaling(
     for ax, (name, p) in zip(axes, points.items()):
         law = fit_power_law(p["x"], p["loss"])
         if name != "compute":
-            ax.plot(p["x"], p["loss"], "o", color="#1f5fa8")
+            ax.plot(p["x"], p["loss"], "o", color=OURS)
         ax.plot(
             p["x"],
             law.predict(p["x"]),
-            color="#c2570c",
+            color=BASELINE,
             ls="--",
             label=f"α = {law.alpha:.3f}, R² = {law.r2:.4f}",
         )

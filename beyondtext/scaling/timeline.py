@@ -8,6 +8,7 @@ import re
 from datetime import date
 
 from ..core import is_date
+from ..figures import BASELINE, OURS
 
 # %% ../../nbs/scaling/timeline.ipynb #43764cac
 _MODELS = (  # name, organisation, date, parameters, active (None: all of them, "?": not published), source
@@ -120,8 +121,8 @@ def plot_timeline(
     fig, ax = plt.subplots(figsize=(11, 5), layout="constrained")
     sparse = table["active"].isna() | (table["active"] < table["parameters"])
     for chosen, label, colour in (
-        (~sparse, "dense", "#1f5fa8"),
-        (sparse, "mixture of experts: all parameters", "#c2570c"),
+        (~sparse, "dense", OURS),
+        (sparse, "mixture of experts: all parameters", BASELINE),
     ):
         ax.scatter(table["date"][chosen], table["parameters"][chosen], s=18, color=colour, label=label)
     ax.set(yscale="log", xlabel="date of publication", ylabel="number of parameters")
