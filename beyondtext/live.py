@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .live_sheet import DRAW, EVENTS, STYLE, drawing_body, drawing_world
+from .live_sheet import DRAW, EVENTS, FOLLOW, STYLE, drawing_body, drawing_world
 from .reading import check_choice
 from .toys.hub import checkpoint_folder
 from .world.scenes import COLOURS, SHAPES, make_scene
@@ -307,7 +307,7 @@ class Live:
         blob, layout = pack_weights(weights, precision)
         named = {"BLOB": blob, "LAYOUT": layout} | constants
         self.model_script = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in named.items()) + _NUMBERS + _LAYERS + model
-        self.body, self.page_script = body, page
+        self.body, self.page_script = body, FOLLOW + page
 
     @property
     def document(self) -> str:

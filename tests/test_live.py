@@ -252,6 +252,9 @@ def test_in_a_sandbox(browser, tmp_path, system):
     inside = tab.frame_locator("iframe")
     if system == "dalle": inside.locator("#ranked li").nth(7).wait_for()
     else: inside.locator("#answers").filter(has_text={"vit": "red", "igpt": "coloured pixels", "clip": "a red circle"}[system]).wait_for()
+    for scheme, ground in (("dark", "rgb(25, 31, 40)"), ("light", "rgb(246, 248, 250)"), ("blue", "rgb(246, 248, 250)")):  # the last is unknown
+        tab.evaluate("scheme => document.querySelector('iframe').contentWindow.postMessage({scheme}, '*')", scheme)
+        tab.frames[1].wait_for_function("ground => getComputedStyle(document.body).backgroundColor === ground", arg=ground, polling=50)
     assert complaints == []
 
 

@@ -135,17 +135,17 @@ COLOURLESS = {name: {"enabled": False} for name in COLOURS}
 
 
 @pytest.mark.browser
-def test_accessibility(pages, browser):
-    "axe finds nothing: in structure, and in the colours of both themes."
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_accessibility(pages, browser, theme):
+    "axe finds nothing: in structure, which is looked at once, and in the colours of both themes."
     from axe_playwright_python.sync_playwright import Axe
     for page in pages:
-        for dark in (False, True):
-            tab, _ = opened(browser, pages, page, dark=dark)
-            found = [] if dark else Axe().run(tab, options={"resultTypes": ["violations"], "rules": COLOURLESS}).response["violations"]
-            tab.evaluate(FEWER_TEXTS)
-            found += Axe().run(tab, options={"resultTypes": ["violations"], "runOnly": COLOURS}).response["violations"]
-            assert not found, (page.name, dark, [(v["id"], v["nodes"][0]["html"][:200]) for v in found])
-            tab.close()
+        tab, _ = opened(browser, pages, page, dark=theme == "dark")
+        found = [] if theme == "dark" else Axe().run(tab, options={"resultTypes": ["violations"], "rules": COLOURLESS}).response["violations"]
+        tab.evaluate(FEWER_TEXTS)
+        found += Axe().run(tab, options={"resultTypes": ["violations"], "runOnly": COLOURS}).response["violations"]
+        assert not found, (page.name, [(v["id"], v["nodes"][0]["html"][:200]) for v in found])
+        tab.close()
 
 
 def test_the_feed(site):
@@ -174,6 +174,17 @@ def test_toys_answer_on_their_pages(pages, browser, name, words):
     tab, _ = opened(browser, pages, page)
     tab.locator("iframe").scroll_into_view_if_needed()
     tab.frame_locator("iframe").locator("#progress" if name == "live_dalle" else "#answers").filter(has_text=words).wait_for()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["index", "nbs/live"])
+def test_toys_follow_the_switch_of_the_page(site, browser, name):
+    for dark in (False, True):
+        tab, _ = opened(browser, site, site.folder / f"{name}.html", dark=dark)
+        tab.emulate_media(color_scheme="light")
+        tab.locator("iframe").scroll_into_view_if_needed()
+        tab.frame_locator("iframe").locator("main").wait_for()
+        tab.frames[1].wait_for_function("scheme => getComputedStyle(document.documentElement).colorScheme === scheme", arg="dark" if dark else "light", polling=50)
 
 
 def test_descriptions_are_short():

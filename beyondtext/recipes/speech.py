@@ -32,12 +32,12 @@ def speech_processor():  # a Wav2Vec2Processor
 
 # %% ../../nbs/recipes/speech.ipynb #26b7af0b
 _SIZES = {
-    "toy": (128, 2, 4),
-    "small": (256, 6, 4),
-    "base": (512, 12, 8),
-}  # width, layers, heads
+    "toy": (128, 2, 4, 384),
+    "small": (256, 6, 4, 1024),
+    "base": (512, 12, 8, 2048),
+}  # width, layers, heads, width inside the MLP
 SPEECH_AMOUNTS = {
-    "toy": (200, 950, 2800),
+    "toy": (160, 880, 2800),
     "small": (500, 6000, 20_000),
     "base": (1000, 30_000, 100_000),
 }  # steps on short utterances, steps on all, utterances
@@ -50,16 +50,16 @@ def speech_config(
     "A wav2vec 2.0 for the spoken toy world. Raises ValueError for an unknown size."
     from transformers import Wav2Vec2Config
 
-    width, layers, heads = pick_size(size, _SIZES)
+    width, layers, heads, inner = pick_size(size, _SIZES)
     quiet = ("hidden", "attention", "activation", "feat_proj", "final", "feat_quantizer")
     settings = {f"{name}_dropout": 0.0 for name in quiet} | {
         "vocab_size": len(LETTERS),
         "hidden_size": width,
         "num_hidden_layers": layers,
         "num_attention_heads": heads,
-        "intermediate_size": 4 * width,
+        "intermediate_size": inner,
         "conv_dim": (64, 96),
-        "conv_kernel": (100, 32),
+        "conv_kernel": (100, 24),
         "conv_stride": (20, 16),
         "num_feat_extract_layers": 2,
         "num_conv_pos_embeddings": 16,
@@ -306,7 +306,7 @@ def train_speech(seed: int = 0, size: str = "toy"):
     short_steps, steps, _ = SPEECH_AMOUNTS[size]
     torch.manual_seed(seed)
     model = with_mel_filters(Wav2Vec2ForCTC(speech_config(size)))
-    examples, settings = training_speech(size), {"seed": seed, "lr": 3e-3 if size == "toy" else 5e-4}
+    examples, settings = training_speech(size), {"seed": seed, "lr": 4.5e-3 if size == "toy" else 5e-4}
     settings |= {"optimizer": "muon", "scale": 0.4, "fused": True}
     short = [(text, x) for text, x in examples if len(x) < 2.2 * 16_000]
     first = fit_speech(
@@ -318,7 +318,7 @@ def train_speech(seed: int = 0, size: str = "toy"):
         steps,
         warmup=0.02,
         evaluate=lambda model: evaluate_speech(model, n=50),
-        every=max(1, steps // 3),
+        every=max(1, steps // 2),
         progress="wav2vec 2.0",
         **settings,
     )
