@@ -95,28 +95,28 @@ def test_links_and_pictures(pages):
             assert Path(unquote(str(start))).exists(), (page.name, target)
 
 
-def opened(browser, pages, page, dark=False, **settings):
-    "The page in a fresh tab, and what its console complained of or what it asked others for."
+def visited(browser, pages, some=None, dark=False, **settings):
+    "All pages, or some, one after the other in a tab, and what the console complained of or what was asked of others."
     complaints, tab = [], browser.new_page(color_scheme="dark" if dark else "light", **settings)
     tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("request", lambda request: complaints.append(request.url) if pages.address and urlparse(request.url).scheme.startswith("http") and not request.url.startswith(pages.address) else None)
-    tab.goto(pages.address_of(page))
-    if dark and tab.evaluate("!!window.quartoToggleColorScheme && !document.body.classList.contains('quarto-dark')"):
-        tab.evaluate("window.quartoToggleColorScheme()")
-        tab.wait_for_function("document.body.classList.contains('quarto-dark')")
-        tab.wait_for_timeout(300)
-    return tab, [c for c in complaints if "net::" not in c]
+    for page in some or pages:
+        complaints.clear()
+        tab.goto(pages.address_of(page))
+        if dark and tab.evaluate("!!window.quartoToggleColorScheme && !document.body.classList.contains('quarto-dark')"):
+            tab.evaluate("window.quartoToggleColorScheme()")
+            tab.wait_for_function("document.body.classList.contains('quarto-dark')")
+            tab.wait_for_timeout(300)
+        yield page, tab, [c for c in complaints if "net::" not in c]
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 768])
 def test_a_small_screen(pages, browser, width):
-    for page in pages:
-        tab, complaints = opened(browser, pages, page, viewport={"width": width, "height": 740})
+    for page, tab, complaints in visited(browser, pages, viewport={"width": width, "height": 740}):
         assert complaints == [], page.name
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, page.name
-        tab.close()
 
 
 # Contrast depends on colours: of the texts of one kind (by tag, class and the colours in effect, of their own and of two elements around them) a few will do.
@@ -134,18 +134,23 @@ COLOURS = ["color-contrast", "link-in-text-block"]
 COLOURLESS = {name: {"enabled": False} for name in COLOURS}
 
 
+def violations(tab, **options):
+    "Of which rules axe finds violations in a page."
+    from axe_playwright_python.sync_playwright import Axe
+    if not tab.evaluate("!!window.axe"): tab.evaluate(Axe().axe_script)
+    found = tab.evaluate("options => axe.run(options).then(results => results.violations)", {"resultTypes": ["violations"]} | options)
+    return [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_accessibility(pages, browser, theme):
     "axe finds nothing: in structure, which is looked at once, and in the colours of both themes."
-    from axe_playwright_python.sync_playwright import Axe
-    for page in pages:
-        tab, _ = opened(browser, pages, page, dark=theme == "dark")
-        found = [] if theme == "dark" else Axe().run(tab, options={"resultTypes": ["violations"], "rules": COLOURLESS}).response["violations"]
+    for page, tab, _ in visited(browser, pages, dark=theme == "dark"):
+        found = violations(tab, rules=COLOURLESS) if theme == "light" else []
         tab.evaluate(FEWER_TEXTS)
-        found += Axe().run(tab, options={"resultTypes": ["violations"], "runOnly": COLOURS}).response["violations"]
-        assert not found, (page.name, [(v["id"], v["nodes"][0]["html"][:200]) for v in found])
-        tab.close()
+        found += violations(tab, runOnly=COLOURS)
+        assert not found, (page.name, found)
 
 
 def test_the_feed(site):
@@ -171,7 +176,7 @@ def test_heads_of_the_site(site):
 @pytest.mark.parametrize("name, words", [("live", "red"), ("live_igpt", "coloured pixels"), ("live_clip", "a red circle"), ("live_dalle", "All 64")])
 def test_toys_answer_on_their_pages(pages, browser, name, words):
     page = pages.folder / ("nbs" if pages.address else "") / f"{name}.html"
-    tab, _ = opened(browser, pages, page)
+    _, tab, _ = next(visited(browser, pages, [page]))
     tab.locator("iframe").scroll_into_view_if_needed()
     tab.frame_locator("iframe").locator("#progress" if name == "live_dalle" else "#answers").filter(has_text=words).wait_for()
 
@@ -180,7 +185,7 @@ def test_toys_answer_on_their_pages(pages, browser, name, words):
 @pytest.mark.parametrize("name", ["index", "nbs/live"])
 def test_toys_follow_the_switch_of_the_page(site, browser, name):
     for dark in (False, True):
-        tab, _ = opened(browser, site, site.folder / f"{name}.html", dark=dark)
+        _, tab, _ = next(visited(browser, site, [site.folder / f"{name}.html"], dark=dark))
         tab.emulate_media(color_scheme="light")
         tab.locator("iframe").scroll_into_view_if_needed()
         tab.frame_locator("iframe").locator("main").wait_for()
