@@ -109,6 +109,7 @@ def visited(browser, pages, some=None, dark=False, **settings):
             tab.wait_for_function("document.body.classList.contains('quarto-dark')")
             tab.wait_for_timeout(300)
         yield page, tab, [c for c in complaints if "net::" not in c]
+    tab.close()
 
 
 @pytest.mark.browser
