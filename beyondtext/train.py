@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from .toys.cache import toy_folder
+from .toys.devices import training_device, training_on
 from .toys.registry import SYSTEMS, find_system, load_recipes
 
 # %% ../nbs/train.ipynb #544abc48
@@ -23,6 +24,7 @@ def _make_alone(system: str, seed: int, size: str) -> None:
         toy_folder(system, seed, size)
         return
     env = {name: value for name, value in os.environ.items() if not name.startswith(_JOINED)}
+    env["BEYONDTEXT_DEVICE"] = training_device()  # which may be the launcher's, and the launcher's variables are gone
     subprocess.run([sys.executable, "-c", _MAKE, system, str(seed), size], env=env, check=True)
 
 # %% ../nbs/train.ipynb #896acf53
@@ -40,16 +42,28 @@ def main(arguments=None) -> int:
     parser.add_argument(
         "--output", type=Path, default=None, help="folder to save to (default: SYSTEM-SIZE-SEED)"
     )
+    parser.add_argument(
+        "--device", default=None, help="cpu, auto, or the kind of an accelerator (default: cpu, or what the launcher says)"
+    )
     options = parser.parse_args(arguments)
+    try:
+        training_device(options.device)
+    except ValueError as error:
+        parser.error(f"--{error}" if options.device else str(error))
     folder = options.output or Path(f"{options.system}-{options.size}-{options.seed}")
     if folder.exists() and any(folder.iterdir()):
         parser.error(f"--output is {folder}, which is not empty; accepted is a new or empty folder")
     system = find_system(options.system)
-    for needed in system.required(options.seed, options.size):
-        _make_alone(*needed)
+    with training_on(options.device) as kind:
+        for needed in system.required(options.seed, options.size):
+            _make_alone(*needed)
+        parts, history = system.train(options.seed, options.size)
+    return _save(options, folder, parts, history, kind)
+
+def _save(options, folder: Path, parts, history, kind: str) -> int:
+    "Let the main process write what was trained, and all processes leave together."
     from accelerate import PartialState
 
-    parts, history = system.train(options.seed, options.size)
     state = PartialState()
     if state.is_main_process:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +71,7 @@ def main(arguments=None) -> int:
             part.save_pretrained(folder)
         history.to_csv(folder / "history.csv", index=False)
         print(
-            f"{options.system} ({options.size}) is in {folder}; its loss ended at {history['loss'].iloc[-1]:.4f}"
+            f"{options.system} ({options.size}), trained on {kind}, is in {folder}; its loss ended at {history['loss'].iloc[-1]:.4f}"
         )
     state.wait_for_everyone()
     state.destroy_process_group()

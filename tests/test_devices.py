@@ -118,10 +118,10 @@ trained("scaling-pixels")""",
 }
 
 
-def run(source, toys=()):
+def run(source, toys=(), device="auto"):
     folders = json.dumps({name: str(toy_folder(name)) for name in toys})
     indented = "".join(f"    {line}\n" for line in source.strip().splitlines())
-    return python("-c", FAR + indented, folders, cwd=ROOT, env={"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"})
+    return python("-c", FAR + indented, folders, cwd=ROOT, env={"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "BEYONDTEXT_DEVICE": device})
 
 
 NEEDED = {"altclip": ["clip"], "layoutlm": ["layoutlm"], "vqa": ["vqa-regions"], "dalle": ["dalle-vae"]}  # toys that a recipe loads
@@ -131,6 +131,32 @@ NEEDED = {"altclip": ["clip"], "layoutlm": ["layoutlm"], "vqa": ["vqa-regions"],
 def test_trained_and_evaluated_on_an_accelerator(recipe):
     result = run(RECIPES[recipe], NEEDED.get(recipe, ()))
     assert result.returncode == 0, result.stderr[-3000:]
+
+
+ASKED = """
+x = torch.linspace(-1, 1, 8)[:, None]
+def place(**settings):
+    model = torch.nn.Linear(1, 1)
+    fit(model, {"x": x, "y": x}, steps=1, loss=lambda m, b: (m(b["x"]) - b["y"]).square().mean(), **settings)
+    return next(model.parameters()).device.type
+"""
+
+
+def test_training_stays_on_the_cpu_unless_asked():
+    "One process may be asked for one device after the other, and what is asked last counts."
+    result = run(ASKED + 'assert [place(device="auto"), place(device="far"), place(), place(device="cpu")] == ["far", "far", "cpu", "cpu"]', device="")
+    assert result.returncode == 0, result.stderr[-2000:]
+    result = run(ASKED + 'place(device="cuda")', device="")
+    assert "ValueError: device is 'cuda', which this machine can't train on; accepted are 'cpu', 'auto' and 'far'" in result.stderr
+
+
+def test_the_variable_and_the_launcher_mean_the_same():
+    for device in ("far", "cpu"):
+        result = run(ASKED + f'assert place() == "{device}"', device=device)
+        assert result.returncode == 0, result.stderr[-2000:]
+    launched = "import os\nfrom beyondtext.toys.devices import training_device\nos.environ['LOCAL_RANK'] = '0'\n"
+    result = run(launched + "assert [training_device(), training_device('cpu')] == ['far', 'cpu']", device="")
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 def test_every_recipe_is_there():

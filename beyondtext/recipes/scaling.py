@@ -136,10 +136,9 @@ def gpt_run(
 ):  # (the model, a DataFrame: step, loss, lr, validation, test, width, parameters, tokens, flops)
     "Train a small GPT and measure its loss in nats a token on the way. Little data are repeated."
     import torch
-    from accelerate import PartialState
-    from beyondtext.toys.training import fit
+    from beyondtext.toys.training import count_processes, fit
 
-    processes, context = PartialState().num_processes, pieces["train"].shape[1]
+    processes, context = count_processes(), pieces["train"].shape[1]
     torch.manual_seed(seed)
     model = small_gpt(width, layers, vocabulary, context)
     held_out = {name: piece for name, piece in pieces.items() if name != "train"}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ..core import cache_folder, versions
 from ..sources import source_code
+from .devices import training_device, training_on
 from .identity import closure, identity, toy_name
 from .registry import CheckpointError, System, find_system, load_recipes
 
@@ -49,12 +50,12 @@ def _damage(folder: Path) -> str | None:
 
 # %% ../../nbs/toys/cache.ipynb #ee006b84
 def _device() -> str:
+    kind = training_device()
+    if kind != "cuda":
+        return kind
     import torch
 
-    if not torch.accelerator.is_available():
-        return "cpu"
-    kind = torch.accelerator.current_accelerator().type
-    return f"{kind}: {torch.cuda.get_device_name()}" if kind == "cuda" else kind
+    return f"{kind}: {torch.cuda.get_device_name()}"
 
 def _facts(system: System, seed: int, size: str) -> dict:
     "What there is to know about a toy before it is trained: the code may be edited while it trains."
@@ -170,17 +171,20 @@ def toy_folder(
     system: str | System,  # a name from `systems()`, or a `System`
     seed: int = 0,  # of the weights and of the order of the data
     size: str = "toy",  # "toy", "small" or "base"
+    device: str | None = None,  # to train on: "cpu", "auto" or the kind of an accelerator; None: the setting, see `toys.devices`
 ) -> Path:
     """The folder of a toy checkpoint, trained now if there is none, after the toys that it needs. Raises CheckpointError
-    if it can't be stored, or if a recipe was edited after it had been loaded."""
+    if it can't be stored, or if a recipe was edited after it had been loaded, and ValueError for a device that isn't there."""
     system = find_system(system)
     _check_declared(system)
+    if device is not None:
+        training_device(device)  # a wrong one is refused whether or not the toy is there
     folder = cache_folder() / toy_name(system, seed, size)
     if is_trained(system, seed, size):
         return folder
     for needed in system.required(seed, size):
-        toy_folder(*needed)
-    with _locked(folder):
+        toy_folder(*needed, device=device)
+    with training_on(device), _locked(folder):
         if folder.is_dir():
             if not (damage := _damage(folder)):
                 return folder  # another process was faster

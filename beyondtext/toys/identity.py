@@ -148,7 +148,7 @@ def _piece_of(obj, code) -> Piece:
     return read_piece(node)
 
 # %% ../../nbs/toys/identity.ipynb #02e1ce25
-MACHINERY = tuple(f"beyondtext.toys.{name}" for name in ("registry", "identity", "cache", "experiments", "hub"))
+MACHINERY = tuple(f"beyondtext.toys.{name}" for name in ("registry", "identity", "cache", "experiments", "hub", "devices"))
 
 def _is_ours(module: str | None, root: str) -> bool:
     return bool(module) and module.split(".")[0] in ("beyondtext", root) and module not in MACHINERY
