@@ -311,7 +311,7 @@ class Live:
 
     @property
     def document(self) -> str:
-        head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{self.title}</title><style>{STYLE}</style>'
+        head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{self.title}</title><link rel="icon" href="data:,"><style>{STYLE}</style>'
         scripts = f'<script id="model">{self.model_script}</script><script>{self.page_script}</script>'
         return f'<!doctype html><html lang="en"><head>{head}</head><body><main>{self.body}</main>{scripts}</body></html>'
 

@@ -90,12 +90,12 @@ _BODY = """
   <small id="progress" role="status"></small>
 </section>
 <div>
-  <form id="form">
+  <div class="ask">
     <label for="caption">Write what to draw</label>
     <input id="caption" autocomplete="off" spellcheck="false" value="a small red star and a large blue ring">
-    <button type="submit">Draw</button>
+    <button id="draw" type="button">Draw</button>
     <small id="message" role="status"></small>
-  </form>
+  </div>
   <section>
     <h2>Eight more, the best first by CLIP</h2>
     <ol id="ranked"></ol>
@@ -163,13 +163,15 @@ function start(words) {  // the worker draws eight while the page draws one
   goOn();
 }
 
-$("form").addEventListener("submit", event => {
-  event.preventDefault();
+function ask() {
   const [words, message] = readable($("caption").value);
   $("message").textContent = message;
   if (words) start(words);
-});
-start(readable($("caption").value)[0]);
+}
+
+$("draw").addEventListener("click", ask);
+$("caption").addEventListener("keydown", event => { if (event.key === "Enter" && !event.isComposing) ask(); });
+ask();
 """
 
 # %% ../nbs/live_dalle.ipynb #98694f80

@@ -26,7 +26,7 @@ canvas { display: block; border: 1px solid var(--line); border-radius: 6px; touc
 .wide { flex: 1 1 256px; }
 textarea, #caption { box-sizing: border-box; width: 100%; max-width: 420px; font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: 6px; padding: 4px 8px; margin: 4px 0 8px; }
 h2 label { cursor: text; }
-form { margin-bottom: 10px; }
+.ask { margin-bottom: 10px; }
 button { margin-bottom: 12px; }
 fieldset { border: 0; margin: 0 0 8px; padding: 0; display: flex; flex-wrap: wrap; gap: 4px; }
 legend { padding: 0 0 2px; color: var(--quiet); font-size: 14px; }

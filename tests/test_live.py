@@ -238,23 +238,70 @@ def test_inside_the_frame(browser, tmp_path, system, scheme, width):
     assert not found and complaints == [], [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
 
 
-@pytest.mark.parametrize("system", FORMS)
-def test_in_a_sandbox(browser, tmp_path, system):
-    "As a notebook shows it: in a frame without rights, from a file."
-    (tmp_path / "page.html").write_text(f"<!doctype html><title>t</title>{live(system)._repr_html_()}", encoding="utf-8")
-    assert (tmp_path / "page.html").stat().st_size < 1_000_000
+def framed(browser, folder, system):
+    "A tab with a toy as a notebook and the site show it, in a frame without rights, and what the console complained of."
+    (folder / "page.html").write_text(f"<!doctype html><title>t</title>{live(system)._repr_html_()}", encoding="utf-8")
+    assert (folder / "page.html").stat().st_size < 1_000_000
     complaints, tab = [], browser.new_context(offline=True, reduced_motion="reduce").new_page()
     tab.on("console", lambda message: complaints.append(message.text))
     tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.goto((tmp_path / "page.html").as_uri())
-    assert len(tab.get_attribute("img", "alt")) > 20
+    tab.goto((folder / "page.html").as_uri())
+    assert tab.get_attribute("iframe", "sandbox") == "allow-scripts"
     tab.locator("iframe").scroll_into_view_if_needed()
     inside = tab.frame_locator("iframe")
     if system == "dalle": inside.locator("#ranked li").nth(7).wait_for()
     else: inside.locator("#answers").filter(has_text={"vit": "red", "igpt": "coloured pixels", "clip": "a red circle"}[system]).wait_for()
+    return tab, inside, complaints
+
+
+@pytest.mark.parametrize("system", FORMS)
+def test_in_a_sandbox(browser, tmp_path, system):
+    tab, _, complaints = framed(browser, tmp_path, system)
+    assert len(tab.get_attribute("img", "alt")) > 20
     for scheme, ground in (("dark", "rgb(25, 31, 40)"), ("light", "rgb(246, 248, 250)"), ("blue", "rgb(246, 248, 250)")):  # the last is unknown
         tab.evaluate("scheme => document.querySelector('iframe').contentWindow.postMessage({scheme}, '*')", scheme)
         tab.frames[1].wait_for_function("ground => getComputedStyle(document.body).backgroundColor === ground", arg=ground, polling=50)
+    assert complaints == []
+
+
+SHOWN = "part => part.innerHTML + [...part.querySelectorAll('canvas')].map(canvas => canvas.toDataURL()).join()"
+
+
+def changes(part, act):
+    "Does an action change what a part of a page shows, within ten seconds?"
+    before = part.evaluate(SHOWN)
+    act()
+    for _ in range(100):
+        if part.evaluate(SHOWN) != before: return True
+        part.page.wait_for_timeout(100)
+    return False
+
+
+@pytest.mark.parametrize("system, buttons", [("vit", ["Clear the sheet"]), ("clip", ["Clear the sheet"]), ("igpt", ["Complete again", "Clear the sheet"])])
+def test_buttons_and_enter_in_a_sandbox(browser, tmp_path, system, buttons):
+    "What a reader does beside drawing: press each button, and Enter on the sheet."
+    _, inside, complaints = framed(browser, tmp_path, system)
+    answers = inside.locator("#answers")
+    assert inside.get_by_role("button").count() == len(buttons)
+    for name in buttons: assert changes(answers, inside.get_by_role("button", name=name).click), name
+    assert changes(answers, lambda: inside.locator("#paper").press("Enter"))
+    assert complaints == []
+
+
+@pytest.mark.parametrize("act", ["Draw", "Enter"])
+def test_draw_in_a_sandbox(browser, tmp_path, act):
+    "A new caption is drawn by the button and by the Enter key, and a word that the toy doesn't know is named."
+    _, inside, complaints = framed(browser, tmp_path, "dalle")
+    field, ranked = inside.locator("#caption"), inside.locator("#ranked")
+    def go():
+        if act == "Enter": field.press("Enter")
+        else: inside.get_by_role("button", name="Draw").click()
+    field.fill("a large green square")
+    assert changes(ranked, go)
+    ranked.locator("li").nth(7).wait_for()
+    field.fill("a zebra")
+    go()
+    inside.locator("#message").filter(has_text="never seen: zebra").wait_for()
     assert complaints == []
 
 
