@@ -1,4 +1,4 @@
-# The course in a few commands. They need Python 3.11 or later; everything else is installed into .venv.
+# The course in a few commands. They need Python 3.11 or later; everything else is installed into .venv. The README has the same without make.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -29,9 +29,7 @@ course: $(COURSE)
 	$(BIN)/python -m beyondtext.dev.course
 
 test: $(DEV)
-	$(BIN)/python -m beyondtext.dev.course --check
-	$(BIN)/python -m beyondtext.dev.course --missing
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m beyondtext.dev.course --test
 
 lab: $(DEV)
 	$(BIN)/jupyter lab nbs
@@ -41,6 +39,7 @@ site: $(DEV)
 
 export: $(DEV)
 	$(BIN)/nbdev_export
+	$(BIN)/python -m beyondtext.dev.course --cells
 	$(BIN)/python -m beyondtext.dev.course --readme
 
 save: $(DEV)

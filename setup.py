@@ -12,7 +12,8 @@ cfg = config["DEFAULT"]
 pythons = [f"3.{minor}" for minor in range(int(cfg["min_python"].split(".")[1]), 15)]
 needs = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
 parts = {name: needs[name] for name in ("speech", "curation", "widgets", "datasets")}
-course = sum(parts.values(), []) + needs["course"]
+pages = sum(parts.values(), []) + needs["pages"]
+course = pages + needs["course"]
 
 setup(
     name=cfg["lib_name"],
@@ -44,6 +45,6 @@ setup(
     entry_points={"nbdev": [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"]},  # where the site's links of names in backticks lead
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
-    extras_require={**parts, "course": course, "dev": course + needs["dev"]},
+    extras_require={**parts, "pages": pages, "course": course, "dev": course + needs["dev"]},
     zip_safe=False,
 )

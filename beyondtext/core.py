@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['in_notebook', 'print_source', 'is_date', 'literal_text', 'label_point', 'compare_latency', 'versions',
-           'markdown_table', 'model_card', 'require', 'cache_folder', 'accepts']
+           'markdown_table', 'model_card', 'require', 'missing_packages', 'install_missing', 'cache_folder', 'accepts']
 
 # %% ../nbs/core.ipynb #c3853aec
 import dis
@@ -224,6 +224,40 @@ def require(
         raise ImportError(
             f"{package} is not installed; it comes with: pip install \"beyondtext[{extra}]\"", name=package
         ) from None
+
+# %% ../nbs/core.ipynb #df8556f1
+def missing_packages(
+    extra: str,  # of beyondtext
+) -> list[str]:  # requirements, such as "jiwer>=4"
+    "What an extra of the installed beyondtext asks for and this environment lacks."
+    from importlib import metadata
+
+    from packaging.requirements import Requirement
+
+    def lacks(wanted: Requirement) -> bool:
+        try:
+            return not wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+        except metadata.PackageNotFoundError:
+            return True
+
+    requirements = map(Requirement, metadata.requires("beyondtext") or ())
+    asked = (r for r in requirements if r.marker and r.marker.evaluate({"extra": extra}) and not r.marker.evaluate({"extra": ""}))
+    return [f"{r.name}{r.specifier}" for r in asked if lacks(r)]
+
+def install_missing(
+    extra: str = "pages",  # of beyondtext
+) -> list[str]:  # what was installed
+    """Install what an extra of beyondtext asks for and this environment lacks; what is there stays as it is. Raises ImportError with
+    the command, where it doesn't work."""
+    import subprocess
+
+    if missing := missing_packages(extra):
+        run = subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], capture_output=True, text=True)
+        if run.returncode:
+            command = " ".join(f'"{requirement}"' for requirement in missing)
+            reason = (run.stderr.strip() or "no reason given").splitlines()[-1]
+            raise ImportError(f"this page needs {', '.join(missing)}, and pip could not install that ({reason}): pip install {command}")
+    return missing
 
 # %% ../nbs/core.ipynb #5c27ce92
 def cache_folder() -> Path:

@@ -1,5 +1,6 @@
 "What several test files need."
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -35,6 +37,29 @@ def python(*arguments, **settings):
     "Run this Python; the result has returncode, stdout and stderr as text."
     settings["env"] = os.environ | settings.get("env", {})
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=600, **settings)
+
+
+def build_command():
+    "What the release workflow runs."
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["build"]["steps"]
+    return next(step["run"] for step in steps if step.get("run", "").startswith("python -m build"))
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory):
+    "What a release publishes: made in a clean copy of the repository by the release's own command, the wheel from the source distribution."
+    clone = tmp_path_factory.mktemp("clone")
+    for name in subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if not (ROOT / name).exists(): continue
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, clone / name)
+    run = python(*shlex.split(build_command())[1:], cwd=clone)
+    assert run.returncode == 0, run.stderr[-1500:]
+    return clone / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(dist): return next(dist.glob("*.whl"))
 
 
 def chromium():

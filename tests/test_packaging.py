@@ -2,8 +2,6 @@
 import configparser
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,12 +10,16 @@ import venv
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from conftest import NOTEBOOKS, ROOT, python
 
+from beyondtext.dev.install import install_cell
+from beyondtext.dev.stamp import is_install_cell
+
 CLASSIFY = "from beyondtext import classify_image, make_scene; import beyondtext; print(beyondtext.__file__); print(set(classify_image(make_scene(2, 'test').image(), top_k=2)['label']))"
-TRACKED = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+KERNEL = set("ipykernel jupyter_client jupyter_core ipython traitlets tornado pyzmq psutil".split())  # what a running kernel lives on
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +27,6 @@ def config():
     config = configparser.ConfigParser(delimiters=["="], interpolation=None)
     config.read(ROOT / "settings.ini")
     return config["DEFAULT"]
-
-
-def build_command():
-    "What the release workflow runs."
-    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]["build"]["steps"]
-    return next(step["run"] for step in steps if step.get("run", "").startswith("python -m build"))
-
-
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory):
-    "What a release publishes: made in a clean copy of the repository by the release's own command, the wheel from the source distribution."
-    clone = tmp_path_factory.mktemp("clone")
-    for name in TRACKED:
-        if not (ROOT / name).exists(): continue
-        (clone / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, clone / name)
-    run = python(*shlex.split(build_command())[1:], cwd=clone)
-    assert run.returncode == 0, run.stderr[-1500:]
-    return clone / "dist"
-
-
-@pytest.fixture(scope="module")
-def wheel(dist): return next(dist.glob("*.whl"))
 
 
 def test_the_wheel_is_small_and_holds_the_package_alone(wheel):
@@ -87,12 +66,15 @@ def test_the_wheel_asks_for_what_it_needs_at_run_time(wheel):
         if "extra ==" not in requirement: needed.add(name)
         for extra in re.findall(r'extra == "(\w+)"', requirement): extras.setdefault(extra, set()).add(name)
     assert {"torch", "transformers", "accelerate", "safetensors"} <= needed and not needed & {"nbdev", "jupyterlab", "pytest", "execnb", "nbclient", "datasets", "ipywidgets"}
-    assert {"speech", "curation", "widgets", "datasets", "course", "dev"} == set(extras) and extras["speech"] | extras["curation"] | extras["widgets"] | extras["datasets"] <= extras["course"] <= extras["dev"]
+    assert {"speech", "curation", "widgets", "datasets", "pages", "course", "dev"} == set(extras)
+    assert extras["speech"] | extras["curation"] | extras["widgets"] | extras["datasets"] <= extras["pages"] <= extras["course"] <= extras["dev"]
+    assert not extras["pages"] & KERNEL
+    assert not [r for r in re.findall("fastcore.*", metadata(wheel)) if "<" in r and "dev" not in r], "nothing that readers install may hold fastcore back"
     for path in (ROOT / "beyondtext").rglob("*.py"):
         if path.name == "_modidx.py": continue
         asked = dict(re.findall(r'require\("(\w+)", "(\w+)"\)', path.read_text()))
         for package, extra in asked.items(): assert package in extras[extra], (path, package, extra)
-        allowed = extras["course"] if "dev" in path.parts else set(asked) | {"IPython", "matplotlib_inline", "av"}  # IPython, and what it brings, only where it runs already, PyAV only where it is installed
+        allowed = extras["course"] if "dev" in path.parts else set(asked) | {"IPython", "matplotlib_inline", "av", "packaging"}  # IPython, and what it brings, only where it runs already, PyAV only where it is installed; PyTorch and others bring packaging
         assert imports(path) <= needed | allowed, path
 
 
@@ -141,15 +123,17 @@ def test_every_requirement_is_locked(config):
 def test_one_version(config):
     import beyondtext
     assert beyondtext.__version__ == config["version"] == yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
+    assert re.search(rf"^## {re.escape(config['version'])} - 20\d\d-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.M)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.relative_to(ROOT / "nbs").with_suffix("").as_posix())
 def test_colab_installs_the_version_of_the_page(path, config):
     "The badge leads to a branch, and the first cell installs from the same."
-    text = path.read_text()
-    branch = config["branch"]
-    if "colab.research.google.com" in text: assert f"github/beyondtext/beyondtext/blob/{branch}/nbs/{path.relative_to(ROOT / 'nbs').as_posix()}" in text
-    if "run_line_magic" in text: assert f"beyondtext[course] @ git+https://github.com/beyondtext/beyondtext@{branch}'" in text
+    cells, branch = nbformat.read(path, 4).cells, config["branch"]
+    badges = re.findall(r"\(https://colab.research.google.com/github/([^)]*)\)", "".join(c.source for c in cells if c.cell_type == "markdown"))
+    assert badges in ([], [f"beyondtext/beyondtext/blob/{branch}/nbs/{path.relative_to(ROOT / 'nbs').as_posix()}"])
+    installs = [c.source for c in cells if is_install_cell(c)]
+    assert installs in ([install_cell(ROOT)], [] if not badges else None), "run make export"
 
 
 def test_no_generated_clutter_and_nothing_large_in_git():

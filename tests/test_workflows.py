@@ -34,6 +34,7 @@ def test_what_they_run():
     assert files["release"]["jobs"]["build"]["needs"] == "test" and "make test" in str(files["release"]["jobs"]["test"])
     assert "lowest-direct" in str(files["test"]["jobs"]["lowest"]) and files["test"]["jobs"]["elsewhere"]["strategy"]["matrix"]["system"] == ["macos-latest", "windows-latest"]
     assert "~/.cache/beyondtext" in str(files["test"]["jobs"]["locked"])
+    assert "-r tests/colab.txt" in str(files["test"]["jobs"]["colab"]) and "schedule" in files["test"]["jobs"]["colab"]["if"]
     assert "password" not in str(files["release"]) and files["release"]["jobs"]["publish"]["permissions"] == {"id-token": "write"}
 
 
@@ -46,7 +47,39 @@ def test_actions_are_pinned(path):
 
 def test_files_that_the_workflows_name_exist():
     for path in WORKFLOWS:
-        for name in re.findall(r"tests/\w+\.py", path.read_text()): assert (ROOT / name).is_file(), name
+        for name in re.findall(r"(?:tests|nbs)/[\w/*]+\.\w+", path.read_text()): assert list(ROOT.glob(name)), name
+
+
+def steps(path): return [step for job in yaml.safe_load(path.read_text())["jobs"].values() for step in job["steps"]]
+
+
+def test_the_commands_that_the_workflows_run_have_these_options():
+    commands = [command for path in WORKFLOWS for step in steps(path) for command in re.findall(r"python -m (beyondtext[\w.]+)([^|\n]*)", step.get("run", ""))]
+    assert len(commands) >= 4
+    for module, options in commands:
+        known = python("-m", module, "--help").stdout
+        assert all(option in known for option in re.findall(r"--\w[\w-]*", options)), (module, options)
+
+
+def test_the_gpu_job_is_a_test_suite():
+    "On pushes to main, one at a time and the newest wins; what the checkpoints answered is kept even if one of them differs."
+    gpu = yaml.safe_load((ROOT / ".github" / "workflows" / "gpu.yml").read_text())
+    assert gpu[True]["push"] == {"branches": ["main"]} and gpu[True]["schedule"] and gpu["concurrency"] == {"group": "gpu", "cancel-in-progress": True}
+    job = gpu["jobs"]["everything"]
+    assert job["if"] == "vars.GPU_RUNNER != ''"
+    names = [step.get("run", step.get("uses", "")) for step in job["steps"]]
+    verdicts = next(i for i, run in enumerate(names) if "beyondtext.dev.published --gpu" in run)
+    assert job["steps"][verdicts]["shell"] == "bash" and "tee verdicts.md" in names[verdicts]  # with this shell, a failure before a pipe counts
+    assert any("upload-artifact" in run and job["steps"][i]["with"]["path"] == "verdicts.md" and job["steps"][i]["if"] == "always()" for i, run in enumerate(names) if i > verdicts)
+
+
+def test_the_readme_has_the_course_without_make():
+    "The same commands as in the Makefile, and the job on Windows runs them."
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    job = str(yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())["jobs"]["elsewhere"]["steps"])
+    for command in ("-m beyondtext.dev.course\n", "-m beyondtext.dev.course --test"):
+        assert f"python {command}".strip() in readme and command in makefile and f"python {command}".strip() in job
+    for line in re.findall(r"python -m pip install -c constraints.txt [^\n]*", readme): assert line in job
 
 
 def test_the_makefile_knows_its_targets():

@@ -7,9 +7,11 @@ __all__ = ['costs', 'find_root', 'find_notebooks', 'main', 'missing_toys']
 import argparse
 import asyncio
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+from .install import write_install_cells
 from .pages import course_folder, readme, write_index
 from .receipts import Receipts
 from .run import Progress, Result, Run, count_cores, expected_seconds, run_all, training_seconds
@@ -67,7 +69,7 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m beyondtext.dev.course", description="Execute the course's notebooks."
     )
-    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="which (default: all)")
+    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="which (default: all); after --test, which tests")
     parser.add_argument("--jobs", type=int, default=None, help="how many at a time (default: one per core)")
     parser.add_argument("--limit", type=float, default=None, metavar="SECONDS", help="stop a notebook after so long (default: never)")
     for name, text in {
@@ -80,6 +82,8 @@ def _options() -> argparse.ArgumentParser:
         "check": "run nothing; fail if stored outputs or tables don't belong to the code",
         "experiments": "run no notebook, but the experiments whose stored tables don't belong to the code",
         "readme": "run nothing; make README.md of the home page",
+        "cells": "run nothing; write the cell that installs into every page",
+        "test": "all checks: notebooks are fresh, what has not run yet, then pytest (needs the extra dev)",
     }.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
     return parser
@@ -93,7 +97,12 @@ def main(arguments=None) -> int:
     if options.limit is not None and not options.limit > 0:
         parser.error(f"--limit is {options.limit:g}; accepted is a number of seconds above 0")
     root = find_root()
+    if options.test:
+        return _test(root, options.notebooks)
     paths = find_notebooks(root, options.notebooks)
+    if options.cells:
+        write_install_cells(root)
+        return 0
     if options.readme:
         return write_whole(root / "README.md", readme(root)) or 0
     if options.experiments:
@@ -110,6 +119,14 @@ def _check(paths: list[Path], root: Path) -> int:
     problems += [f"{table_path(find_system(name))} was measured by other code" for name in outdated_experiments()]
     print("\n".join(problems) or f"{len(paths)} notebooks: all stored outputs belong to the present code")
     return 1 if problems else 0
+
+def _test(root: Path, tests: list[str]) -> int:
+    "What `make test` does: the first of three steps that fails ends it."
+    for step in ("--check", "--missing"):
+        if code := main([step]):
+            return code
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", *tests]
+    return subprocess.run(command, cwd=root, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode
 
 def _store_tables() -> int:
     for name in outdated_experiments():

@@ -50,7 +50,9 @@ def _environment(threads: int, flags) -> dict[str, str]:
     if "hub" not in flags:
         env |= {"HF_HUB_OFFLINE": "1", "BEYONDTEXT_CHECKPOINT": "toy"}
     if "gpu" not in flags:
-        env |= {"CUDA_VISIBLE_DEVICES": ""}
+        env |= {"CUDA_VISIBLE_DEVICES": "", "BEYONDTEXT_DEVICE": "cpu"}
+    else:
+        env.setdefault("BEYONDTEXT_DEVICE", "auto")
     return env
 
 NO_MPS = """import torch
@@ -189,7 +191,8 @@ async def _train(system: str, env: dict, flags, seed: Seed | None = None) -> Res
         watch = asyncio.create_task(_watch(process.pid, result))
         try:
             if await asyncio.shield(ended):
-                said = Path(errors.name).read_text(encoding="utf-8", errors="replace").strip()
+                errors.seek(0)
+                said = errors.read().decode("utf-8", errors="replace").strip()
                 result.error = (said or "the process died").splitlines()[-1]
         finally:
             watch.cancel()
