@@ -1,10 +1,10 @@
 """After a change that renames toys and leaves their weights as they were: write the present names into what is stored.
 
 `python benchmarks/rename.py OLD_CACHE`, where OLD_CACHE is a copy of the cache from before the change. Toys that are missing in the
-present cache are trained first. If every toy of seed 0 has the weights that it had, bit for bit, benchmarks/seeds.csv, the tables of
-the experiments, and the notebooks whose own cells are as they were in the last commit get the present names and hashes; if one
-differs, nothing is written. All of these must have belonged to the code of that commit, which is what the tests ask for. Notebooks
-with other cells are left to `make save`."""
+present cache are trained first. If every toy of seed 0 has the weights that it had, bit for bit, benchmarks/seeds.csv gets the present
+hashes of the code; if one differs, nothing is written. Experiments and pages run code that no toy reaches. With `--tables` the stored
+tables of experiments get the present hashes, and with `--pages` the notebooks whose own cells are those of the commit BASE: whoever
+says so vouches that only names have changed in the code that they run. All of these must have been up to date at BASE."""
 import argparse
 import json
 import subprocess
@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 from seeds import TABLE, code_of, read_table
 
+from beyondtext.core import cache_folder
 from beyondtext.dev.course import find_notebooks, find_root
 from beyondtext.dev.stamp import as_text, code_hash, is_install_cell, read_notebook, stale, write_whole
 from beyondtext.toys.cache import load_manifest, toy_folder
@@ -28,27 +29,37 @@ def weights_of(folder: Path) -> dict[str, str]:
 
 
 def old_folders(old: Path, system: str) -> list[Path]:
-    return sorted(old.glob(f"{system}-toy-0-????????????"))
+    "The toys of a system that were trained before the change."
+    found = sorted(old.glob(f"{system}-toy-0-????????????"))
+    return [folder for folder in found if folder.name != toy_folder(system).name] or found
 
 
-def compare(old: Path, systems: list[str]) -> tuple[int, list[str]]:
-    "How many check sums were compared, and what differs."
-    count, problems = 0, []
-    for name in systems:
-        before, now = [weights_of(folder) for folder in old_folders(old, name)], weights_of(toy_folder(name))
+def compare(old: Path, systems: list[str]) -> tuple[dict[str, str], int, list[str]]:
+    "Old names of toys with the present ones, the number of check sums that were compared, and the differences."
+    names, count, problems = {}, 0, []
+    for system in systems:
+        now, folders = weights_of(toy_folder(system)), old_folders(old, system)
+        same = [folder.name for folder in folders if weights_of(folder) == now]
+        names |= dict.fromkeys(same, toy_folder(system).name)
         count += len(now)
-        if now not in before:
-            problems.append(f"{name}: {'other weights' if before else 'no toy of seed 0 in the old cache'}")
-    return count, problems
+        if not same:
+            problems.append(f"{system}: {'other weights' if folders else 'no toy of seed 0 in the old cache'}")
+    return names, count, problems
+
+
+def rename_seeds() -> list[str]:
+    "Write the present hashes into the table of seeds; returns its name if that changed anything."
+    table = read_table()
+    codes = table["system"].map({system: code_of(system) for system in table["system"].unique()})
+    if (codes == table["code"]).all():
+        return []
+    write_whole(TABLE, table.assign(code=codes).to_csv(index=False))
+    return [TABLE.name]
 
 
 def rename_tables() -> list[str]:
-    "Write the present hashes into the tables; returns those that have new ones."
-    changed, table = [], read_table()
-    codes = table["system"].map({system: code_of(system) for system in table["system"].unique()})
-    if (codes != table["code"]).any():
-        table.assign(code=codes).to_csv(TABLE, index=False)
-        changed.append(TABLE.name)
+    "Write the present hashes into the tables of experiments; returns those that have new ones."
+    changed = []
     for name in outdated_experiments():
         path = table_path(system := find_system(name))
         facts, rows = path.read_text(encoding="utf-8").split("\n", 1)
@@ -62,13 +73,15 @@ def own_code(nb) -> list[str]:
     return [c.source for c in nb.cells if c.cell_type == "code" and not is_install_cell(c)]
 
 
-def rename_notebooks(names: dict[str, str]) -> list[str]:
-    "Write the present names and hashes into stale notebooks whose own cells are those of the last commit."
+def rename_pages(names: dict[str, str], base: str) -> list[str]:
+    "Write the present names and hashes into stale notebooks whose own cells are those of the commit; returns these."
     changed, root = [], find_root()
     for path in filter(stale, find_notebooks(root)):
-        committed = subprocess.run(["git", "show", f"HEAD:{path.relative_to(root).as_posix()}"], cwd=root, capture_output=True, text=True)
+        committed = subprocess.run(["git", "show", f"{base}:{path.relative_to(root).as_posix()}"], cwd=root, capture_output=True, encoding="utf-8")
+        if committed.returncode:
+            continue
         nb = read_notebook(path)
-        if committed.returncode or own_code(nbformat.reads(committed.stdout, 4)) != own_code(nb):
+        if "beyondtext" not in nb.metadata or own_code(nbformat.reads(committed.stdout, 4)) != own_code(nb):
             continue
         for cell in nb.cells:
             text = json.dumps(cell.get("outputs", []))
@@ -83,18 +96,20 @@ def rename_notebooks(names: dict[str, str]) -> list[str]:
 
 
 def main(arguments=None) -> int:
-    parser = argparse.ArgumentParser(description="Give stored tables the present names of toys whose weights are as they were.")
+    parser = argparse.ArgumentParser(description="Give stored results the present names of toys whose weights are as they were.")
     parser.add_argument("old", type=Path, metavar="OLD_CACHE", help="a copy of the cache from before the change")
+    parser.add_argument("--tables", action="store_true", help="also the tables of experiments: you vouch for their code")
+    parser.add_argument("--pages", action="store_true", help="also notebooks with the same cells: you vouch for the code that they import")
+    parser.add_argument("--base", default="HEAD", help="the commit before the change (default: HEAD)")
     options = parser.parse_args(arguments)
-    if not options.old.is_dir():
-        parser.error(f"OLD_CACHE is {options.old}; accepted is a folder")
+    if not options.old.is_dir() or options.old.resolve() == cache_folder().resolve():
+        parser.error(f"OLD_CACHE is {options.old}; accepted is a folder other than the cache in use")
     load_recipes()
     systems = sorted(s.name for s in SYSTEMS.values() if not s.is_experiment)
-    count, problems = compare(options.old, systems)
+    names, count, problems = compare(options.old, systems)
     print(*problems, f"{count} check sums compared, {len(problems)} systems differ", sep="\n")
     if not problems:
-        names = {folder.name: toy_folder(name).name for name in systems for folder in old_folders(options.old, name)}
-        changed = [*rename_tables(), *rename_notebooks(names)]
+        changed = rename_seeds() + (rename_tables() if options.tables else []) + (rename_pages(names, options.base) if options.pages else [])
         print("new names in:", ", ".join(changed) or "none, all were up to date")
     return int(bool(problems))
 

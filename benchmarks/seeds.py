@@ -40,7 +40,7 @@ def code_of(system: str) -> str:
 
 def measured(system: str, seed: int) -> dict[str, float]:
     "Measure one toy in a process of its own. Raises RuntimeError with what it wrote, if it fails."
-    settings = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "", "BEYONDTEXT_CHECKPOINT": "toy"}
+    settings = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": "", "BEYONDTEXT_DEVICE": "cpu", "BEYONDTEXT_CHECKPOINT": "toy"}
     run = subprocess.run(
         [sys.executable, "-c", ONE, system, str(seed)], cwd=HERE, env={**os.environ, **settings, **INSTRUCTIONS[instructions_of(seed)]}, capture_output=True, text=True
     )

@@ -2,7 +2,8 @@
 
 # %% auto #0
 __all__ = ['in_notebook', 'print_source', 'is_date', 'literal_text', 'label_point', 'compare_latency', 'versions',
-           'markdown_table', 'model_card', 'require', 'missing_packages', 'install_missing', 'cache_folder', 'accepts']
+           'markdown_table', 'model_card', 'require', 'missing_packages', 'install_missing', 'prepare_page',
+           'cache_folder', 'accepts']
 
 # %% ../nbs/core.ipynb #c3853aec
 import dis
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TYPE_CHECKING
 
-from .sources import source_code
+from .inputs.code import source_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def print_source(
     obj: Any,  # a function, class, method, property, partial, lambda or module
     exclude_doc: bool = True,  # leave out the docstrings?
 ) -> None:
-    """Show the source of `obj`, highlighted in a notebook, printed elsewhere. Raises TypeError for what
+    """Show the source of `obj`, highlighted in a notebook, printed elsewhere. Raises TypeError if it
     has no Python source."""
     code = source_code(obj, exclude_doc)
     if not in_notebook():
@@ -60,26 +61,26 @@ def _missing(v) -> bool:
     return v is None or str(v) in ("NaT", "<NA>") or v != v  # only NaN differs from itself
 
 def is_date(value: Any) -> bool:
-    "Is it a date of the standard library, NumPy or pandas? A text is none."
+    "Is it a date of Python's standard library, NumPy or pandas? Strings don't count."
     return hasattr(value, "isoformat") or str(getattr(value, "dtype", "")).startswith("datetime64")
 
 def _kind(value) -> str:
     return "texts" if isinstance(value, str) else "dates" if is_date(value) else "numbers"
 
 def _check_positions(name: str, values: list, axis) -> None:
-    "Raise ValueError for values that the axis can't show, or would show at a place that they don't mean."
+    "Raise ValueError for values that the axis can't show, or would show at a wrong position."
     converter = type(getattr(axis, "converter", None) if not hasattr(axis, "get_converter") else axis.get_converter()).__name__
     shown = "texts" if "Category" in converter else "dates" if "Date" in converter else "numbers" if axis.axes.has_data() else "numbers and dates"
     for i, value in enumerate(values):
         kind, at = _kind(value), f"{name} is {str(value)!r} at position {i}"
         if kind not in shown and not (shown == "dates" and kind == "numbers"):
-            raise ValueError(f"{at}, and the axis shows {shown}; accepted are {shown}")
+            raise ValueError(f"{at}, but the axis shows {shown}; accepted are {shown}")
         if shown == "dates" and kind == "numbers" and 1500 <= value <= 2500:
-            raise ValueError(f"{at}, a year, and the axis shows dates; accepted are dates, such as pd.to_datetime gives")
+            raise ValueError(f"{at}, probably a year, but the axis shows dates; accepted are dates, for example from pd.to_datetime")
 
 # %% ../nbs/core.ipynb #74f1a39b
 def literal_text(text: Any) -> str:
-    "A text that Matplotlib shows as it is: dollar signs make no formula, control characters become spaces."
+    "A text that Matplotlib shows literally: dollar signs are escaped, control characters become spaces."
     plain = "".join(c if c.isprintable() or c == "\n" or unicodedata.category(c) == "Cf" else " " for c in str(text))
     return plain.replace("$", r"\$")
 
@@ -115,7 +116,7 @@ def compare_latency(
     functions: dict,  # name -> function without arguments
     rounds: int = 30,
 ):  # a DataFrame: milliseconds (median) and ratio to the first
-    """Call the functions in turns and compare the medians of their times. Raises ValueError for no
+    """Call the functions in turn and compare their median times. Raises ValueError if there are no
     functions or no rounds."""
     import statistics
     import time
@@ -154,7 +155,7 @@ _PACKAGES = (
 )
 
 def versions(*packages: str) -> "pd.DataFrame":  # package and version
-    "The versions of Python and of the installed `packages` (those that the course runs on, if none are named)."
+    "The installed versions of Python and of `packages` (by default, those that the course runs on)."
     import pandas as pd
     from importlib.metadata import PackageNotFoundError, version
 
@@ -172,15 +173,15 @@ def markdown_table(
     columns: list[str],  # the headings
     rows: list,  # of lists of cells
 ) -> str:
-    "A table in Markdown; what would end a cell or a line is escaped."
+    "A Markdown table; pipes in cells are escaped, line breaks become spaces."
     plain = lambda cell: cell.replace("|", "\\|").replace("\n", " ")
     return "\n".join(f"| {' | '.join(map(plain, row))} |" for row in (columns, ["---"] * len(columns), *rows))
 
 # %% ../nbs/core.ipynb #7ad689ad
 def model_card(
-    model: Any,  # a model or a pipeline of transformers
+    model: Any,  # a transformers model or pipeline
 ) -> "pd.DataFrame":  # property and value
-    """What a transformers model or pipeline is: class, checkpoint, size, device and, where it has them,
+    """Summary of a transformers model or pipeline: class, checkpoint, size, device and, where it has them,
     task and labels. Raises TypeError for anything else."""
     import pandas as pd
 
@@ -212,57 +213,104 @@ def model_card(
 
 # %% ../nbs/core.ipynb #ce1f3e1b
 def require(
-    package: str,  # to be imported
-    extra: str,  # of beyondtext, which brings it
+    package: str,  # to import
+    extra: str,  # of beyondtext, which installs it
 ) -> ModuleType:
     "Import an optional package. Raises ImportError with the command that installs it."
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
         if error.name != package:
-            raise  # it is there, and lacks something else
+            raise  # it is installed, but one of its own imports is missing
         raise ImportError(
             f"{package} is not installed; it comes with: pip install \"beyondtext[{extra}]\"", name=package
         ) from None
 
 # %% ../nbs/core.ipynb #df8556f1
-def missing_packages(
-    extra: str,  # of beyondtext
-) -> list[str]:  # requirements, such as "jiwer>=4"
-    "What an extra of the installed beyondtext asks for and this environment lacks."
+def _requirements(extra: str) -> list:
+    "The requirements of an extra of the installed beyondtext. Raises LookupError if its metadata has no such extra."
     from importlib import metadata
 
     from packaging.requirements import Requirement
 
-    def lacks(wanted: Requirement) -> bool:
-        try:
-            return not wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
-        except metadata.PackageNotFoundError:
-            return True
-
+    try:
+        extras = metadata.metadata("beyondtext").get_all("Provides-Extra") or ()
+    except metadata.PackageNotFoundError:
+        raise LookupError("beyondtext has no metadata, as if it were not installed") from None
+    if extra not in extras:
+        raise LookupError(f"the installed beyondtext has no extra {extra!r}")
     requirements = map(Requirement, metadata.requires("beyondtext") or ())
-    asked = (r for r in requirements if r.marker and r.marker.evaluate({"extra": extra}) and not r.marker.evaluate({"extra": ""}))
-    return [f"{r.name}{r.specifier}" for r in asked if lacks(r)]
+    return [r for r in requirements if r.marker and r.marker.evaluate({"extra": extra}) and not r.marker.evaluate({"extra": ""})]
+
+def _installed() -> dict[str, str]:
+    "The versions of all installed packages, by normalised name."
+    from importlib import metadata
+
+    from packaging.utils import canonicalize_name
+
+    return {canonicalize_name(d.metadata["Name"]): d.version for d in metadata.distributions() if d.metadata["Name"]}
+
+def missing_packages(
+    extra: str,  # of beyondtext
+) -> tuple[list[str], list[str]]:  # requirements such as "jiwer>=4": of packages that are missing, and of those that are too old
+    "The requirements of an extra that this environment doesn't meet. Raises LookupError if the installed beyondtext has no such extra."
+    from packaging.utils import canonicalize_name
+
+    installed, missing, old = _installed(), [], []
+    for requirement in _requirements(extra):
+        version, wanted = installed.get(canonicalize_name(requirement.name)), f"{requirement.name}{requirement.specifier}"
+        if version is None:
+            missing.append(wanted)
+        elif not requirement.specifier.contains(version, prereleases=True):
+            old.append(wanted)
+    return missing, old
+
+# %% ../nbs/core.ipynb #769494ce
+def _pip(requirements: list[str], constraints: str) -> str:
+    "Install packages without moving any other. Returns an empty text, or why it failed."
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "constraints.txt"
+        kept.write_text(constraints, encoding="utf-8")
+        run = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "-c", str(kept), *requirements], capture_output=True, text=True)
+    said = [line for line in run.stderr.splitlines() if line.strip()]
+    errors = [line for line in said if line.startswith("ERROR")] or said or ["pip gave no reason"]
+    return errors[-1] if run.returncode else ""
 
 def install_missing(
     extra: str = "pages",  # of beyondtext
 ) -> list[str]:  # what was installed
-    """Install what an extra of beyondtext asks for and this environment lacks; what is there stays as it is. Raises ImportError with
-    the command, where it doesn't work."""
-    import subprocess
-
-    if missing := missing_packages(extra):
-        run = subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], capture_output=True, text=True)
-        if run.returncode:
-            command = " ".join(f'"{requirement}"' for requirement in missing)
-            reason = (run.stderr.strip() or "no reason given").splitlines()[-1]
-            raise ImportError(f"this page needs {', '.join(missing)}, and pip could not install that ({reason}): pip install {command}")
+    """Install the packages of an extra of beyondtext that are missing. Raises ImportError if that fails or would replace a package that is
+    installed, and if one is too old; the message names the command."""
+    missing, old = missing_packages(extra)
+    command = "run %pip install " + " ".join(f'"{requirement}"' for requirement in missing + old) + " and restart the kernel"
+    if old:
+        raise ImportError(f"{', '.join(old)} is needed, and what is installed is older: {command}")
+    if missing and (why := _pip(missing, "".join(f"{name}=={version}\n" for name, version in _installed().items()))):
+        raise ImportError(f"{', '.join(missing)} is needed, and could not be installed beside what is there ({why}): {command}")
     return missing
+
+def prepare_page(
+    version: str,  # of beyondtext for which the page was written
+    source: str,  # what pip should install if the installed beyondtext is older
+) -> None:
+    "Check that beyondtext is recent enough for a page, and install what is missing of the extra `pages`. Raises ImportError with the command."
+    from packaging.version import Version
+
+    found, advice = import_module("beyondtext").__version__, f'run %pip install -U "{source}" and restart the kernel'
+    if Version(found) < Version(version):
+        raise ImportError(f"this page needs beyondtext {version} or later, and {found} is installed: {advice}")
+    try:
+        install_missing("pages")
+    except LookupError as error:  # without metadata, or with that of an older state
+        raise ImportError(f"this page needs beyondtext with its extra pages, and it can't be found ({error}): {advice}") from None
 
 # %% ../nbs/core.ipynb #5c27ce92
 def cache_folder() -> Path:
-    """Where the course keeps what it has made: `BEYONDTEXT_CACHE`, or a folder of the user's cache. Raises ValueError for a relative path,
-    which would be another folder in each process."""
+    """The folder for everything that the course generates: `BEYONDTEXT_CACHE`, or one in the user's cache. Raises ValueError for a
+    relative path, which could be a different folder in each process."""
     import os
 
     from platformdirs import user_cache_dir
@@ -277,17 +325,17 @@ def cache_folder() -> Path:
 
 # %% ../nbs/core.ipynb #07aacb94
 def _untouched(answer) -> bool:
-    "Is it a function whose body is three dots, as the exercises are given?"
+    "Is it a function whose body is just `...`, as in an untouched exercise?"
     def stub(): ...
 
     steps = lambda function: [(step.opname, step.argval) for step in dis.get_instructions(function)]
     return inspect.isfunction(answer) and steps(answer) == steps(stub)
 
 def accepts(
-    check,  # a function that raises AssertionError (or anything else) if what it is given is wrong
-    answer,  # what to check, usually a function
+    check,  # a function that raises AssertionError (or another exception) for a wrong answer
+    answer,  # the answer to check, usually a function
 ) -> bool:
-    "Does `check` accept `answer`? Says so in one line, also of a function that is still to be written."
+    "Does `check` accept `answer`? Prints a one-line verdict, also for a stub that is still to be written."
     if _untouched(answer):
         print("Not attempted yet.")
         return False

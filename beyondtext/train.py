@@ -19,12 +19,12 @@ _JOINED = ("RANK", "WORLD_SIZE", "LOCAL_", "GROUP_", "ROLE_", "MASTER_", "NODE_R
 _MAKE = "import sys; from beyondtext.toys.cache import toy_folder; toy_folder(sys.argv[1], int(sys.argv[2]), sys.argv[3])"
 
 def _make_alone(system: str, seed: int, size: str) -> None:
-    "Train a toy, unless it is there, in one process that no launcher has joined to others."
+    "Train a toy, unless it exists, in a single process outside the launcher's group."
     if "RANK" not in os.environ:
         toy_folder(system, seed, size)
         return
     env = {name: value for name, value in os.environ.items() if not name.startswith(_JOINED)}
-    env["BEYONDTEXT_DEVICE"] = training_device()  # which may be the launcher's, and the launcher's variables are gone
+    env["BEYONDTEXT_DEVICE"] = training_device()  # it may come from the launcher, whose variables have just been removed
     subprocess.run([sys.executable, "-c", _MAKE, system, str(seed), size], env=env, check=True)
 
 # %% ../nbs/train.ipynb #896acf53
@@ -43,13 +43,13 @@ def main(arguments=None) -> int:
         "--output", type=Path, default=None, help="folder to save to (default: SYSTEM-SIZE-SEED)"
     )
     parser.add_argument(
-        "--device", default=None, help="cpu, auto, or the kind of an accelerator (default: cpu, or what the launcher says)"
+        "--device", default=None, help="cpu, auto, or the kind of an accelerator (default: BEYONDTEXT_DEVICE, else the launcher's, else cpu)"
     )
     options = parser.parse_args(arguments)
     try:
         training_device(options.device)
     except ValueError as error:
-        parser.error(f"--{error}" if options.device else str(error))
+        parser.error(f"--{error}" if options.device is not None else str(error))
     folder = options.output or Path(f"{options.system}-{options.size}-{options.seed}")
     if folder.exists() and any(folder.iterdir()):
         parser.error(f"--output is {folder}, which is not empty; accepted is a new or empty folder")
@@ -61,7 +61,7 @@ def main(arguments=None) -> int:
     return _save(options, folder, parts, history, kind)
 
 def _save(options, folder: Path, parts, history, kind: str) -> int:
-    "Let the main process write what was trained, and all processes leave together."
+    "Save the trained parts from the main process, and end all processes together. Returns the exit code."
     from accelerate import PartialState
 
     state = PartialState()

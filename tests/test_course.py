@@ -44,7 +44,7 @@ def texts(path): return ["".join(o.get("text", "") for o in c.outputs) for c in 
 
 
 def test_what_fails_is_shown_where_it_happened(clone):
-    "With --keep-going: the cells after it run, and its page is written, but it has no receipt."
+    "With --keep-going: the cells after it run, and its page is written, but it has no record."
     result = run(clone, "--keep-going", "--jobs", "1")
     assert result.returncode == 1
     assert "nbs/sub/bad.ipynb failed: cell 3 (int('one')): ValueError" in result.stderr and "left as it was" not in result.stderr
@@ -74,7 +74,7 @@ def test_pages_are_written_and_the_clone_stays_as_it_is(clone, course):
     assert "nbs/good.ipynb" in result.stdout and "peak MB" in result.stdout
     assert {p: p.read_bytes() for p in clone.joinpath("nbs").rglob("*.ipynb")} == before
     made = sorted(p.relative_to(clone / "_course").as_posix() for p in (clone / "_course").rglob("*") if p.is_file())
-    assert made == ["good.html", "good.ipynb", "optional.html", "optional.ipynb", "receipts.json", "start.html"]
+    assert made == ["good.html", "good.ipynb", "optional.html", "optional.ipynb", "records.json", "start.html"]
     page = (clone / "_course" / "good.html").read_text()
     assert "The good one" in page and "<msup><mi>x</mi><mn>2</mn></msup>" in page 
     assert not re.search(r"<(script|link|img)[^>]*(src|href)=.https?:", page), "a page needs no network"
@@ -214,6 +214,25 @@ def test_a_dying_kernel_is_reported(clone, course):
     assert result.returncode == 1 and "the kernel died" in result.stderr
 
 
+def test_all_checks_in_one_command(clone):
+    "What has no stored outputs ends it; then what has not run yet runs; then pytest, with the tests that are named from where one is."
+    assert run(clone, "--test").returncode == 1 and not (clone / "_course").exists()
+    assert "--test goes with no other option, and there is --hub" in run(clone, "--test", "--hub").stderr
+    (clone / "nbs" / "sub" / "bad.ipynb").unlink()
+    assert run(clone, "--save").returncode == 0
+    for name, line in (("good", "pass"), ("bad", "assert False")): (clone / "nbs" / f"test_{name}.py").write_text(f"def test_it(): {line}\n")
+    for name, code in (("good", 0), ("bad", 1)): assert run(clone / "nbs", "--test", f"test_{name}.py").returncode == code
+
+
+def test_toys_of_an_accelerator_have_a_cache_of_their_own(clone, cache):
+    path = clone / "nbs" / "good.ipynb"
+    nb = nbformat.read(path, 4)
+    nb.cells[2].source = "import os; print(os.environ['BEYONDTEXT_CACHE'], os.environ['BEYONDTEXT_DEVICE'])"
+    nbformat.write(nb, path)
+    for flags, words in (((), f"{cache} cpu\n"), (("--gpu",), f"{cache / 'gpu'} auto\n")):
+        assert run(clone, *flags, path).returncode == 0 and texts(clone / "_course" / "good.ipynb")[0] == words
+
+
 @pytest.mark.parametrize("arguments, message", [(["--jobs", "0"], "--jobs is 0"), (["nbs/none.ipynb"], "accepted are notebooks below"), (["settings.ini"], "accepted are notebooks below")])
 def test_bad_arguments(clone, arguments, message):
     result = run(clone, *arguments)
@@ -263,8 +282,8 @@ def test_formulas_become_mathml_but_not_prices_or_code():
 def test_the_readme_is_that_of_the_home_page(): assert (ROOT / "README.md").read_text() == pages.readme(ROOT), "run make export"
 
 
-def test_widgets_leave_a_picture_or_nothing():
-    "Without a kernel a widget is a blank: its picture stays, and a progress bar goes."
+def test_widgets_leave_an_image_or_nothing():
+    "Without a kernel a widget is a blank: its image stays, and a progress bar goes."
     live = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "controls"}
     outputs = [nbformat.v4.new_output("display_data", data=data) for data in (live, {**live, "image/png": "aGk="}, {"text/plain": "42"})]
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs), nbformat.v4.new_markdown_cell("y")])

@@ -74,7 +74,7 @@ from beyondtext.recipes import regions
 regions.REGION_AMOUNTS["toy"] = 2, 96
 model = trained("vqa-regions")
 regions.evaluate_regions(model, n=20)
-regions.find_regions(model, regions.picture_batch(regions.make_scenes(5)))""",
+regions.find_regions(model, regions.image_batch(regions.make_scenes(5)))""",
     "vqa": """
 from beyondtext.recipes import vqa
 vqa.REGION_AMOUNTS = {"toy": (2, 96)}
@@ -94,7 +94,7 @@ dalle.evaluate_dalle(model, vae, matcher, judge, n=2, candidates=2)""",
 from beyondtext.recipes import discrete_vae
 discrete_vae.DALLE_AMOUNTS["toy"] = 2, 64, 2, 64
 vae = trained("dalle-vae")
-vae.decode(vae.encode(discrete_vae.picture_batch(discrete_vae.make_scenes(5))))""",
+vae.decode(vae.encode(discrete_vae.image_batch(discrete_vae.make_scenes(5))))""",
     "speech": """
 from beyondtext.recipes import speech
 speech.SPEECH_AMOUNTS["toy"] = 2, 2, 40
@@ -148,6 +148,29 @@ def test_training_stays_on_the_cpu_unless_asked():
     assert result.returncode == 0, result.stderr[-2000:]
     result = run(ASKED + 'place(device="cuda")', device="")
     assert "ValueError: device is 'cuda', which this machine can't train on; accepted are 'cpu', 'auto' and 'far'" in result.stderr
+
+
+def test_accelerate_stays_as_the_reader_has_it():
+    "The state that it had before a training is there afterwards, whatever the training used."
+    result = run(ASKED + """
+from accelerate.state import PartialState
+held = dict(PartialState._shared_state)
+place(device="cpu")
+assert PartialState().device.type == "far" and dict(PartialState._shared_state) == held
+PartialState._shared_state.clear()
+place()
+assert not PartialState._shared_state""", device="")
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
+@pytest.mark.parametrize("variables, device, words", [
+    ({"ACCELERATE_USE_CPU": "yes"}, "far", "Accelerate trains on cpu, but far was asked for"),
+    ({"ACCELERATE_TORCH_DEVICE": "meta"}, "cpu", "Accelerate trains on meta, but cpu was asked for"),
+    ({"WORLD_SIZE": "2"}, "far", "2 processes were started, and Accelerate can't join them on far")])
+def test_training_elsewhere_is_an_error(variables, device, words):
+    clear = "" if "WORLD_SIZE" in variables else "from accelerate.state import PartialState\nPartialState._shared_state.clear()\n"
+    result = run(f"import os\nos.environ |= {variables}\n{clear}" + ASKED + f'place(device="{device}")', device="")
+    assert f"RuntimeError: {words}" in result.stderr, result.stderr[-2000:]
 
 
 def test_the_variable_and_the_launcher_mean_the_same():

@@ -5,6 +5,9 @@ import re
 import subprocess
 import sys
 import venv
+from email.message import Message
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, python
@@ -70,31 +73,31 @@ lines = []
 class Shell:
     def run_line_magic(self, name, line):
         lines.append((name, line))
-        sys.path.append(sys.argv[2])
+        if len(sys.argv) > 2: sys.path.append(sys.argv[2])
 def get_ipython(): return Shell()
 exec(compile(open(sys.argv[1], encoding="utf-8").read(), "cell", "exec"))
-print(lines, install_missing.__module__)
+print(lines, prepare_page.__module__)
 """
 
 
-def package(folder, version):
-    "A stand-in for the package, of a version."
+def package(folder, has="def prepare_page(version, source): assert version.count('.') == 2 and source.startswith('beyondtext[pages] @ git+')"):
+    "A stand-in for the package."
     (folder / "beyondtext").mkdir(parents=True)
-    (folder / "beyondtext" / "__init__.py").write_text(f"__version__ = {version!r}\n")
-    (folder / "beyondtext" / "core.py").write_text("def install_missing(extra): assert extra == 'pages'\n")
+    (folder / "beyondtext" / "__init__.py").write_text("")
+    (folder / "beyondtext" / "core.py").write_text(f"{has}\n")
     return folder
 
 
-def first_cell(folder, path=""):
-    "Run the cell where only `path` has packages besides Python's own; its pip brings those of folder/installed."
+def first_cell(folder, path="", brings=True):
+    "Run the cell where only `path` has packages besides Python's own; its pip brings those of folder/installed, or fails."
     (folder / "cell.py").write_text(install_cell(ROOT), encoding="utf-8")
-    package(folder / "installed", "0.1.0")
-    return python("-S", "-c", CELL, folder / "cell.py", folder / "installed", cwd=folder, env={"PYTHONPATH": str(path)})
+    package(folder / "installed")
+    return python("-S", "-c", CELL, folder / "cell.py", *[folder / "installed"] * brings, cwd=folder, env={"PYTHONPATH": str(path)})
 
 
 def test_a_page_installs_the_package_where_there_is_none(tmp_path):
     run = first_cell(tmp_path)
-    assert "[('pip', \"install -q 'beyondtext[pages] @ git+https://github.com/beyondtext/beyondtext@main'\")]" in run.stdout, run.stderr
+    assert """[('pip', 'install -q "beyondtext[pages] @ git+https://github.com/beyondtext/beyondtext@main"')]""" in run.stdout, run.stderr
 
 
 def test_a_folder_with_the_name_of_the_package_is_none(tmp_path):
@@ -104,33 +107,70 @@ def test_a_folder_with_the_name_of_the_package_is_none(tmp_path):
     assert "'pip'" in run.stdout and run.stdout.strip().endswith("beyondtext.core"), run.stderr
 
 
-@pytest.mark.parametrize("version", ["0.1.0", "0.1.1", "0.10.0", "1.0.0"])
-def test_a_package_that_is_new_enough_is_left_alone(tmp_path, version):
-    run = first_cell(tmp_path, package(tmp_path / "there", version))
+def test_a_package_that_is_there_is_left_alone(tmp_path):
+    run = first_cell(tmp_path, package(tmp_path / "there"))
     assert run.stdout.startswith("[] "), run.stderr
 
 
-@pytest.mark.parametrize("version", ["0.0.9", "0.0.10"])
-def test_an_older_package_is_noticed(tmp_path, version):
-    run = first_cell(tmp_path, package(tmp_path / "there", version))
-    assert f"ImportError: this page needs beyondtext 0.1.0 or later, and {version} is installed: run %pip install -U 'beyondtext[pages] @ git" in run.stderr
-    assert run.stderr.strip().endswith("then restart the kernel")
+@pytest.mark.parametrize("state", ["an older package", "pip fails", "pip fails beside a clone"])
+def test_what_is_older_or_could_not_be_installed_is_noticed(tmp_path, state):
+    if state == "an older package": path = package(tmp_path / "there", has="")
+    elif state == "pip fails": path = ""
+    else: (path := tmp_path / "clone").joinpath("beyondtext").mkdir(parents=True)
+    run = first_cell(tmp_path, path, brings=False)
+    assert re.search(r'ImportError: this page needs beyondtext [\d.]+ or later: run %pip install -U "beyondtext\[pages\] @ git\S+" and restart the kernel$', run.stderr.strip()), run.stderr
 
 
-def test_what_is_missing_of_an_extra_is_installed_and_nothing_else(monkeypatch):
-    from importlib import metadata
-    here = {"jiwer": "4.0.0", "fastcore": "1.5.0", "datasets": "5.2.0"}
-    def version(name):
-        if name not in here: raise metadata.PackageNotFoundError(name)
-        return here[name]
-    monkeypatch.setattr(metadata, "version", version)
-    monkeypatch.setattr(metadata, "requires", lambda name: ["torch>=2.6", *(f'{r}; extra == "{e}"' for e, rs in {"pages": ["jiwer>=4", "fastcore>=1.8", "datasets>=4", "phonenumbers>=8.13"], "course": ["psutil>=5"]}.items() for r in rs)])
-    assert core.missing_packages("pages") == ["fastcore>=1.8", "phonenumbers>=8.13"] and core.missing_packages("course") == ["psutil>=5"]
-    calls = []
+@pytest.mark.parametrize("version, old", [("0.0.9", True), ("0.1.0rc1", True), ("0.1.0.dev3", True), ("0.1", False), ("0.1.0", False), ("0.1.0+local", False), ("0.1.0.post1", False), ("0.10.0.dev0", False), ("1.0.0", False)])
+def test_versions_are_compared(monkeypatch, version, old):
+    import beyondtext
+    monkeypatch.setattr(beyondtext, "__version__", version)
+    monkeypatch.setattr(core, "install_missing", lambda extra: [])
+    if not old: return core.prepare_page("0.1.0", "SOURCE")
+    with pytest.raises(ImportError, match=rf'needs beyondtext 0.1.0 or later, and {re.escape(version)} is installed: run %pip install -U "SOURCE" and restart'): core.prepare_page("0.1.0", "SOURCE")
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    "An environment of a few packages, and what pip was asked for; pip answers with what is in `errors`."
+    installed, calls, errors = {"jiwer": "4.0.0", "datasets": "5.2.0", "torch": "2.11.0+cpu"}, [], []
+    monkeypatch.setattr(core, "_installed", lambda: installed)
+    asked = {"pages": ["jiwer>=4", "fastcore>=1.8", "datasets>=4", "python_stdnum>=1.20"], "course": ["psutil>=5"]}
+    monkeypatch.setattr(metadata, "requires", lambda name: ["torch>=2.6", *(f'{r}; extra == "{e}"' for e, rs in asked.items() for r in rs)])
     def run(command, **settings):
-        calls.append(command)
-        return subprocess.CompletedProcess(command, int(len(calls) > 1), "", "ERROR: no network\n")
+        calls.append((command, Path(command[command.index("-c") + 1]).read_text()))
+        return subprocess.CompletedProcess(command, bool(errors), "", "\n".join(errors))
     monkeypatch.setattr(subprocess, "run", run)
-    assert core.install_missing("pages") == ["fastcore>=1.8", "phonenumbers>=8.13"]
-    assert calls == [[sys.executable, "-m", "pip", "install", "-q", "fastcore>=1.8", "phonenumbers>=8.13"]]
-    with pytest.raises(ImportError, match='could not install that .ERROR: no network.: pip install "fastcore>=1.8" "phonenumbers>=8.13"'): core.install_missing("pages")
+    return installed, calls, errors
+
+
+def test_what_is_missing_is_installed_and_nothing_else_moves(environment):
+    _, calls, _ = environment
+    assert core.missing_packages("course") == (["psutil>=5"], [])
+    assert core.install_missing("pages") == ["fastcore>=1.8", "python_stdnum>=1.20"]
+    [(command, constraints)] = calls
+    assert command[:5] == [sys.executable, "-m", "pip", "install", "-q"] and command[-2:] == ["fastcore>=1.8", "python_stdnum>=1.20"]
+    assert constraints == "jiwer==4.0.0\ndatasets==5.2.0\ntorch==2.11.0+cpu\n"
+
+
+def test_why_nothing_could_be_installed_is_said(environment):
+    _, _, errors = environment
+    errors += ["WARNING: x", "ERROR: no such version", "", "[notice] a new release of pip"]
+    with pytest.raises(ImportError, match=r'could not be installed beside what is there \(ERROR: no such version\): run %pip install "fastcore>=1.8" "python_stdnum>=1.20" and restart'): core.install_missing("pages")
+    errors[:] = ["/usr/bin/python: No module named pip"]
+    with pytest.raises(ImportError, match="No module named pip"): core.install_missing("pages")
+
+
+def test_a_package_that_is_too_old_is_left_to_the_reader(environment):
+    installed, calls, _ = environment
+    installed |= {"fastcore": "1.5.0", "python-stdnum": "2.2"}
+    with pytest.raises(ImportError, match=r'fastcore>=1.8 is needed, and what is installed is older: run %pip install "fastcore>=1.8"'): core.install_missing("pages")
+    assert calls == []
+
+
+def test_metadata_of_another_state_is_noticed(monkeypatch):
+    with pytest.raises(LookupError, match="no extra 'page'"): core.missing_packages("page")
+    def missing(name): raise metadata.PackageNotFoundError(name)
+    for replaced in (missing, lambda name: Message()):
+        monkeypatch.setattr(metadata, "metadata", replaced)
+        with pytest.raises(ImportError, match='needs beyondtext with its extra pages, and it can\'t be found .+: run %pip install -U "SOURCE"'): core.prepare_page("0.0.1", "SOURCE")

@@ -4,6 +4,7 @@ import json
 import pandas as pd
 import pytest
 import torch
+from accelerate import Accelerator
 from conftest import python
 
 from beyondtext import train
@@ -143,7 +144,7 @@ def test_muon_takes_the_matrices_and_adamw_the_rest(monkeypatch):
     model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 1))
     kinds = [type(o).__name__ for o in training._optimizers(model, "muon", scale=0.2, lr=0.1, weight_decay=0.0, fused=None)]
     assert kinds == ["AdamW", "Muon"]
-    accelerator = training._accelerator("no", "cpu")
+    accelerator = Accelerator(cpu=True)
     monkeypatch.setattr(type(accelerator), "distributed_type", "FSDP")
     monkeypatch.setattr(accelerator, "prepare", lambda *made: made)
     with pytest.warns(UserWarning, match="Muon needs whole matrices"):

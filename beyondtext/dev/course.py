@@ -9,11 +9,13 @@ import asyncio
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+from ..core import cache_folder
 from .install import write_install_cells
 from .pages import course_folder, readme, write_index
-from .receipts import Receipts
+from .records import RunRecords
 from .run import Progress, Result, Run, count_cores, expected_seconds, run_all, training_seconds
 from .stamp import FLAGS, read_notebook, stale, toys_of, write_whole
 from ..toys.cache import is_trained
@@ -22,7 +24,7 @@ from ..toys.registry import find_system
 
 # %% ../../nbs/dev/course.ipynb #e2c7babc
 def costs(results: list[Result]) -> str:
-    "A table of what each toy and each notebook took."
+    "A table of the time and memory that each toy and each notebook took."
     rows = [
         (
             r.name,
@@ -43,17 +45,17 @@ def costs(results: list[Result]) -> str:
     )
 
 def find_root() -> Path:
-    "The clone: the nearest folder upwards with a settings.ini and notebooks."
+    "The root of the clone: the nearest folder, from here upwards, with a settings.ini and notebooks."
     for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "settings.ini").is_file() and (folder / "nbs").is_dir():
             return folder
     sys.exit(
-        "The course runs in a clone of its repository: there is no settings.ini with a folder nbs here or above."
+        "The course runs in a clone of its repository: there is no settings.ini beside a folder nbs, here or further up."
     )
 
 # %% ../../nbs/dev/course.ipynb #911c338f
 def find_notebooks(root: Path, names=()) -> list[Path]:
-    "The notebooks of the course, or those named. Exits with a message where one doesn't exist."
+    "The notebooks of the course, or those named. Exits with a message if one doesn't exist."
     paths = [Path(n).resolve() for n in names] or sorted(
         p
         for p in (root / "nbs").rglob("*.ipynb")
@@ -78,11 +80,11 @@ def _options() -> argparse.ArgumentParser:
         "gpu": "also run the cells that need an accelerator",
         "keep-going": "run the cells after one that failed, and write the pages of what failed, too",
         "changed": "only notebooks whose code is newer than their stored outputs",
-        "missing": "only notebooks that have no receipt: none has run with this code and these versions",
+        "missing": "only notebooks that have no record: none has run with this code and these versions",
         "check": "run nothing; fail if stored outputs or tables don't belong to the code",
         "experiments": "run no notebook, but the experiments whose stored tables don't belong to the code",
         "readme": "run nothing; make README.md of the home page",
-        "cells": "run nothing; write the cell that installs into every page",
+        "cells": "run nothing; bring the installation cell of every page up to date",
         "test": "all checks: notebooks are fresh, what has not run yet, then pytest (needs the extra dev)",
     }.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
@@ -98,7 +100,7 @@ def main(arguments=None) -> int:
         parser.error(f"--limit is {options.limit:g}; accepted is a number of seconds above 0")
     root = find_root()
     if options.test:
-        return _test(root, options.notebooks)
+        return _test(parser, options, root)
     paths = find_notebooks(root, options.notebooks)
     if options.cells:
         write_install_cells(root)
@@ -120,8 +122,14 @@ def _check(paths: list[Path], root: Path) -> int:
     print("\n".join(problems) or f"{len(paths)} notebooks: all stored outputs belong to the present code")
     return 1 if problems else 0
 
-def _test(root: Path, tests: list[str]) -> int:
-    "What `make test` does: the first of three steps that fails ends it."
+def _test(parser, options, root: Path) -> int:
+    "Run the three steps of `make test`, up to the first that fails. Returns the exit code."
+    others = {name: value for name, value in vars(options).items() if name not in ("test", "notebooks") and value}
+    if others:
+        parser.error(f"--test goes with no other option, and there is --{next(iter(others)).replace('_', '-')}")
+    if missing := [name for name in ("pytest", "xdist") if find_spec(name) is None]:
+        parser.error(f"--test needs {' and '.join(missing)}, which come with the extra dev")
+    tests = [str(Path(name).resolve()) for name in options.notebooks]
     for step in ("--check", "--missing"):
         if code := main([step]):
             return code
@@ -139,14 +147,14 @@ def _store_tables() -> int:
 
 # %% ../../nbs/dev/course.ipynb #c839df7b
 def missing_toys(notebooks: dict) -> dict[str, float]:
-    "Of notebooks (path -> content) the systems whose toys they need and that are not there, with their `training_seconds`."
+    "The untrained systems whose toys the notebooks (path -> content) need, with their `training_seconds`."
     wanted = set().union(*(toys_of(nb) for nb in notebooks.values()))
     if os.environ.get("BEYONDTEXT_EXPERIMENTS") != "run":
         wanted = {name for name in wanted if not find_system(name).is_experiment or not is_stored(name)}
     return {name: s for name, s in training_seconds(wanted).items() if not is_trained(name)}
 
 def _read_all(paths: list[Path], root: Path) -> tuple[dict, list[Result]]:
-    "The notebooks, and the failures of those that are none: they don't stop the others."
+    "The notebooks (path -> content), and a failed result for each file that can't be read as one."
     notebooks, broken = {}, []
     for path in paths:
         try:
@@ -159,10 +167,12 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     from tqdm import tqdm
 
     flags = [f for f in FLAGS if getattr(options, f)]
-    receipts, (notebooks, broken) = Receipts(root, flags), _read_all(paths, root)
-    done = {p for p, nb in notebooks.items() if receipts.hold(p, nb)}
+    if "gpu" in flags:  # toys that were trained on an accelerator never stand in for those of the CPU
+        os.environ["BEYONDTEXT_CACHE"] = str(cache_folder() / "gpu")
+    records, (notebooks, broken) = RunRecords(root, flags), _read_all(paths, root)
+    done = {p for p, nb in notebooks.items() if records.hold(p, nb)}
     if options.missing or not (options.notebooks or options.save or len(done) == len(paths)):
-        notebooks = {p: nb for p, nb in notebooks.items() if p not in done}  # what an earlier run has left
+        notebooks = {p: nb for p, nb in notebooks.items() if p not in done}  # those that no earlier run has finished
         if done:
             print(f"{len(done)} notebooks have run with this code already", file=sys.stderr)
         if not notebooks and not broken:
@@ -170,8 +180,8 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     toys = missing_toys(notebooks) if "hub" not in flags else {}
     total = sum(find_system(name).seconds for name in toys) + sum(map(expected_seconds, notebooks.values()))
     bar = tqdm(total=total, desc=f"{len(toys)} toys, {len(notebooks)} notebooks", bar_format=_BAR)
-    jobs, forks = options.jobs or count_cores(), total > _MUCH and not options.save  # what is stored is measured from the start
-    run = Run(root, jobs, flags, options.save, receipts, Progress(bar), forks, options.keep_going, options.limit)
+    jobs, forks = options.jobs or count_cores(), total > _MUCH and not options.save  # stored costs include the imports
+    run = Run(root, jobs, flags, options.save, records, Progress(bar), forks, options.keep_going, options.limit)
     try:
         with bar:
             results = asyncio.run(run_all(run, toys, notebooks))
@@ -181,7 +191,7 @@ def _execute_all(paths: list[Path], root: Path, options) -> int:
     return _report([*results, *broken], root, options.save, options.keep_going and not options.save)
 
 # %% ../../nbs/dev/course.ipynb #cfd00433
-_MUCH = 100  # seconds: with less to do, an import more or less makes no difference
+_MUCH = 100  # seconds: with less to do, sharing the imports isn't worth it
 _BAR = "{desc}: {percentage:3.0f}% |{bar}| {elapsed} and about {remaining} to go{postfix}"
 
 def _report(results: list[Result], root: Path, save: bool, shown: bool) -> int:

@@ -14,13 +14,11 @@ _CELL = """
 |code-fold: true
 |code-summary: "{label}, where it is missing"
 from importlib.util import find_spec
-source = "'beyondtext[pages] @ git+{repository}@{branch}'"
-if getattr(find_spec("beyondtext"), "origin", None) is None: get_ipython().run_line_magic("pip", f"install -q {{source}}")
-import beyondtext
-if [*map(int, beyondtext.__version__.split("."))] < {numbers}:
-    raise ImportError(f"this page needs beyondtext {version} or later, and {{beyondtext.__version__}} is installed: run %pip install -U {{source}}, then restart the kernel")
-from beyondtext.core import install_missing
-install_missing("pages");
+source = "beyondtext[pages] @ git+{repository}@{branch}"
+if getattr(find_spec("beyondtext"), "origin", None) is None: get_ipython().run_line_magic("pip", f'install -q "{{source}}"')
+try: from beyondtext.core import prepare_page
+except ImportError: raise ImportError(f'this page needs beyondtext {version} or later: run %pip install -U "{{source}}" and restart the kernel') from None
+prepare_page("{version}", source)
 """
 
 def install_cell(root: Path) -> str:
@@ -28,12 +26,11 @@ def install_cell(root: Path) -> str:
     config = configparser.ConfigParser(delimiters=["="], interpolation=None)
     config.read(root / "settings.ini", encoding="utf-8")
     settings = config["DEFAULT"]
-    numbers = [int(number) for number in settings["version"].split(".")]
-    text = _CELL.format(label=INSTALLS, repository=settings["git_url"], branch=settings["branch"], version=settings["version"], numbers=numbers)
+    text = _CELL.format(label=INSTALLS, repository=settings["git_url"], branch=settings["branch"], version=settings["version"])
     return text.strip().replace("|code", "#| code")
 
 def write_install_cells(root: Path) -> list[Path]:  # the notebooks that were changed
-    "Write the present first cell into every notebook that has one."
+    "Update the install cell of every notebook that has one."
     changed, cell = [], install_cell(root)
     for path in sorted((root / "nbs").rglob("*.ipynb")):
         if ".ipynb_checkpoints" in path.parts:
