@@ -11,6 +11,7 @@ from .core import label_point as label_point
 from .core import model_card as model_card
 from .core import print_source as print_source
 from .core import versions as versions
+from .inputs.files import allow_urls as allow_urls
 from .multimodal.clip import find_images as find_images
 from .multimodal.clip import match_texts as match_texts
 from .multimodal.dalle import draw as draw
@@ -20,7 +21,6 @@ from .multimodal.speech import restore_punctuation as restore_punctuation
 from .multimodal.speech import transcribe as transcribe
 from .multimodal.text_encoder import encode_text as encode_text
 from .multimodal.vqa import ask_image as ask_image
-from .reading import allow_urls as allow_urls
 from .scaling.challenges import plan_budget as plan_budget
 from .scaling.challenges import training_memory as training_memory
 from .scaling.fits import compute_optimal as compute_optimal

@@ -13,7 +13,7 @@ from .multimodal.clip import find_images, match_texts
 from .multimodal.dalle import draw
 from .multimodal.speech import transcribe
 from .multimodal.vqa import ask_image
-from .reading import read_image
+from .inputs.images import read_image
 from .recipes.dalle import objects_of, read_drawings
 from .recipes.regions import PARTS, cells
 from .recipes.vit import to_pixel_values
@@ -25,7 +25,7 @@ from .world.voices import NEW_VOICES, sentences, speak
 
 # %% ../nbs/where_next.ipynb #76155e1b
 def capstone_scenes(n: int, skip: int = 0) -> list[Scene]:
-    "Scenes of the test split whose captions no recogniser has heard in training, no two with the same caption."
+    "Scenes of the test split with distinct captions, none of which a speech recogniser was trained on."
     unheard, found, i = set(sentences(6 * (n + skip), "test")), {}, 0
     while len(found) < n + skip:
         scene = make_scene(i, "test", "several")
@@ -37,8 +37,8 @@ def capstone_scenes(n: int, skip: int = 0) -> list[Scene]:
 # %% ../nbs/where_next.ipynb #cf6e6e91
 CORNERS = {"circle": 0, "square": 4, "triangle": 3, "star": 10, "cross": 12, "ring": 0}
 
-def table_of_objects(image):  # a picture in any form that `read_image` takes -> a DataFrame
-    "What the detector finds: shape (with its colour), corners, size, and x and y of the centre in pixels of 32."
+def table_of_objects(image):  # an image in any form that `read_image` takes -> a DataFrame
+    "The objects that the detector finds: shape (with its colour), corners, size, and the centre's x and y in pixels of 32."
     import numpy as np
     import pandas as pd
     import torch
@@ -66,9 +66,9 @@ def table_of_objects(image):  # a picture in any form that `read_image` takes ->
 # %% ../nbs/where_next.ipynb #770da03b
 LINKS = ("heard", "found", "answered", "tabled", "in Chinese", "drawn")
 
-def _table_question(scene: Scene, dice: random.Random) -> tuple[str, float]:
-    "A question to the table of a scene, and the right answer."
-    thing, size = dice.choice(scene.objects), dice.choice([o.size for o in scene.objects])
+def _table_question(scene: Scene, rng: random.Random) -> tuple[str, float]:
+    "A question about the table of a scene, and the right answer."
+    thing, size = rng.choice(scene.objects), rng.choice([o.size for o in scene.objects])
     names = [(o.colour, o.shape) for o in scene.objects]
     asked = [
         ("what is the total number of corners?", sum(CORNERS[o.shape] for o in scene.objects)),
@@ -76,10 +76,10 @@ def _table_question(scene: Scene, dice: random.Random) -> tuple[str, float]:
     ]
     if names.count((thing.colour, thing.shape)) == 1:
         asked.append((f"how many corners does {thing.colour} {thing.shape} have?", CORNERS[thing.shape]))
-    return dice.choice(asked)
+    return rng.choice(asked)
 
 def _value(table, question: str) -> float | None:
-    "The number that `ask_table` answers, or None."
+    "The number that `ask_table` returns, or None."
     if not len(table):
         return None
     try:
@@ -89,54 +89,54 @@ def _value(table, question: str) -> float | None:
 
 # %% ../nbs/where_next.ipynb #de805f39
 def follow(
-    scene: Scene,  # what is said
-    others: list[Scene],  # nineteen more, among which its picture is to be found
+    scene: Scene,  # whose caption is spoken
+    others: list[Scene],  # nineteen more, among which to find its image
     judge,  # the classifier that reads drawings
     seed: int = 0,
 ) -> dict:
-    "Send the caption of a scene through all links: whether each did its part, and what was heard."
+    "Send the caption of a scene through all links; return the transcript and whether each link succeeded."
     import numpy as np
     import torch
 
-    dice = random.Random(f"capstone/{seed}")
-    sound = speak(caption(scene), dice.choice(NEW_VOICES), dice.randint(150, 210))
+    rng = random.Random(f"capstone/{seed}")
+    sound = speak(caption(scene), rng.choice(NEW_VOICES), rng.randint(150, 210))
     heard = transcribe(sound.samples, 16_000, punctuate=True)["text"][0].lower().removesuffix(".")
-    gallery = dice.sample([scene, *others], len(others) + 1)
-    pictures = [s.image() for s in gallery]
-    found = int(find_images(pictures, heard, top_k=1)["image"][0])
-    asked, (to_table, right) = dice.choice(questions(scene)), _table_question(scene, dice)
-    chinese = match_texts(pictures[found], [caption(s, "zh") for s in gallery], system="altclip")
+    gallery = rng.sample([scene, *others], len(others) + 1)
+    images = [s.image() for s in gallery]
+    found = int(find_images(images, heard, top_k=1)["image"][0])
+    asked, (to_table, right) = rng.choice(questions(scene)), _table_question(scene, rng)
+    chinese = match_texts(images[found], [caption(s, "zh") for s in gallery], system="altclip")
     try:
         drawing = torch.from_numpy(np.array(draw(heard, n=1, seed=seed)[0])).permute(2, 0, 1)[None]
-    except ValueError:  # a word that was misheard is none that can be drawn
+    except ValueError:  # the transcript has a wrong word, which can't be drawn
         drawing = None
     return {
         "said": caption(scene),
         "text": heard,
         "heard": heard == caption(scene),
         "found": gallery[found] == scene,
-        "answered": ask_image(pictures[found], asked.text)["answer"][0] == asked.answer,
-        "tabled": _value(table_of_objects(pictures[found]), to_table) == right,
+        "answered": ask_image(images[found], asked.text)["answer"][0] == asked.answer,
+        "tabled": _value(table_of_objects(images[found]), to_table) == right,
         "in Chinese": gallery[chinese["score"].argmax()] == scene,
         "drawn": drawing is not None and read_drawings(judge, drawing)[0] == objects_of(scene),
     }
 
 # %% ../nbs/where_next.ipynb #632068c3
 def follow_all(n: int = 200, skip: int = 0):  # a DataFrame, one row for each caption
-    "Send `n` captions through all links, each with nineteen of the others beside it."
+    "Send `n` captions through all links, each with nineteen of the others as distractors."
     import pandas as pd
     from transformers import ResNetForImageClassification
 
     judge = ResNetForImageClassification.from_pretrained(toy_folder("dalle-judge")).eval()
-    scenes, dice = capstone_scenes(n, skip), random.Random(f"capstone/{n}/{skip}")
-    rest = lambda scene: dice.sample([s for s in scenes if s is not scene], 19)
+    scenes, rng = capstone_scenes(n, skip), random.Random(f"capstone/{n}/{skip}")
+    rest = lambda scene: rng.sample([s for s in scenes if s is not scene], 19)
     return pd.DataFrame([follow(scene, rest(scene), judge, skip + i) for i, scene in enumerate(scenes)])
 
 # %% ../nbs/where_next.ipynb #87749e93
 _NEEDS = {"found": "heard", "answered": "found", "tabled": "found", "in Chinese": "found", "drawn": "heard"}
 
-def account(runs):  # what `follow_all` returned -> a DataFrame, one row for each link
-    "Where captions get lost."
+def account(runs):  # as returned by `follow_all` -> a DataFrame, one row for each link
+    "Success rate of each link, also with right input and in the chain, and the number of captions lost there."
     import pandas as pd
 
     rows, alive = [], pd.Series(True, runs.index)
@@ -152,22 +152,22 @@ def account(runs):  # what `follow_all` returned -> a DataFrame, one row for eac
 
 # %% ../nbs/where_next.ipynb #50764077
 @functools.lru_cache(maxsize=1)
-def _twenty_pictures():
+def _twenty_images():
     return [scene.image() for scene in capstone_scenes(20)]
 
 def show_loop(
-    text: str,  # what is said
+    text: str,  # to be spoken
     voice: str = NEW_VOICES[0],
     question: str = "how many objects are there?",
     seed: int = 0,
 ):  # a Matplotlib figure
-    "The sound of a caption, what was heard, the nearest of twenty pictures with the answer to a question, and a drawing."
+    "Plot the sound of a caption under its transcript, the nearest of twenty images with an answer, and a drawing."
     import matplotlib.pyplot as plt
 
     sound = speak(text, voice)
     heard = transcribe(sound.samples, 16_000, punctuate=True)["text"][0]
-    pictures = _twenty_pictures()
-    found = pictures[int(find_images(pictures, heard, top_k=1)["image"][0])]
+    images = _twenty_images()
+    found = images[int(find_images(images, heard, top_k=1)["image"][0])]
     answer, drawing = ask_image(found, question)["answer"][0], draw(heard, n=1, seed=seed)[0]
     figure, axes = plt.subplots(1, 3, figsize=(8, 2.7), width_ratios=(1.6, 1, 1), layout="constrained")
     axes[0].plot(sound.samples, linewidth=0.4)

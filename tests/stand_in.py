@@ -186,8 +186,8 @@ def llava(folder):
         vision_feature_select_strategy="full", image_seq_length=4, image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
     )
     LlavaForConditionalGeneration(config).save_pretrained(folder)
-    pictures = SiglipImageProcessorPil(size={"height": 28, "width": 28})
-    LlavaProcessor(pictures, tokenizer, patch_size=14, vision_feature_select_strategy="full").save_pretrained(folder)
+    images = SiglipImageProcessorPil(size={"height": 28, "width": 28})
+    LlavaProcessor(images, tokenizer, patch_size=14, vision_feature_select_strategy="full").save_pretrained(folder)
 
 
 @repository("allenai/longformer-base-4096")

@@ -7,18 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
-from beyondtext import sheets
+from beyondtext.inputs.tables import read_table
 from beyondtext.beyond import igpt, tables, video
 from beyondtext.recipes import igpt as igpt_recipe, tables as tables_recipe, video as video_recipe
 from beyondtext.world import tables as world_tables
-from beyondtext.world.films import make_film
-from beyondtext.world.scenes import make_scenes, pictures
+from beyondtext.world.videos import make_video
+from beyondtext.world.scenes import make_scenes, scene_images
 
 def test_untrained_models_fail_the_bars():
     "The evaluations can fail: random weights are near chance."
     from transformers import ImageGPTForCausalImageModeling, TapasForQuestionAnswering, TimesformerForVideoClassification
     torch.manual_seed(0)
-    palette = igpt_recipe.colour_palette(pictures(make_scenes(300), igpt_recipe.SIDE))
+    palette = igpt_recipe.colour_palette(scene_images(make_scenes(300), igpt_recipe.SIDE))
     model = ImageGPTForCausalImageModeling(igpt_recipe.igpt_config())
     found = igpt_recipe.evaluate_igpt(model, palette, "test", 50)
     assert found["overlap"] < 0.3
@@ -52,7 +52,7 @@ def test_drawing_leaves_the_random_numbers_alone(half):
     assert torch.equal(torch.rand(2), wanted)
 
 
-def test_every_form_of_half_a_picture(half, tmp_path):
+def test_every_form_of_half_an_image(half, tmp_path):
     half.save(tmp_path / "half.png")
     wanted = np.asarray(igpt.complete_image(half, n=1)[0])
     for form in (tmp_path / "half.png", np.asarray(half), np.asarray(half) / 255, torch.tensor(np.asarray(half)), half.convert("RGBA")):
@@ -78,47 +78,47 @@ def test_bad_sizes_of_models():
 
 
 @pytest.fixture(scope="module")
-def film(): return make_film(5, "test")
+def moving(): return make_video(5, "test")
 
 
-def test_every_form_of_a_film(film, tmp_path):
-    frames = film.frames()
-    pictures = [Image.fromarray(f) for f in frames]
-    pictures[0].save(tmp_path / "film.gif", save_all=True, append_images=pictures[1:])
+def test_every_form_of_a_video(moving, tmp_path):
+    frames = moving.frames()
+    images = [Image.fromarray(f) for f in frames]
+    images[0].save(tmp_path / "video.gif", save_all=True, append_images=images[1:])
     wanted = video.classify_video(frames)
-    assert list(wanted.columns) == ["label", "score"] and wanted["label"][0] == film.direction and wanted["score"].is_monotonic_decreasing
-    for form in (frames / 255, torch.tensor(frames), frames.transpose(0, 3, 1, 2), pictures, tuple(pictures), list(frames)):
+    assert list(wanted.columns) == ["label", "score"] and wanted["label"][0] == moving.direction and wanted["score"].is_monotonic_decreasing
+    for form in (frames / 255, torch.tensor(frames), frames.transpose(0, 3, 1, 2), images, tuple(images), list(frames)):
         assert np.allclose(video.classify_video(form)["score"], wanted["score"], atol=1e-3)
-    for form in (tmp_path / "film.gif", str(tmp_path / "film.gif"), Image.open(tmp_path / "film.gif")):
-        assert video.classify_video(form)["label"][0] == film.direction
+    for form in (tmp_path / "video.gif", str(tmp_path / "video.gif"), Image.open(tmp_path / "video.gif")):
+        assert video.classify_video(form)["label"][0] == moving.direction
 
 
-def test_frames_are_taken_from_the_start(film):
-    "As in the library's pipeline; a short film is stretched."
-    long = film.frames(12)
+def test_frames_are_taken_from_the_start(moving):
+    "As in the library's pipeline; a short video is stretched."
+    long = moving.frames(12)
     assert video.classify_video(long).equals(video.classify_video(long[:4]))
     assert video.classify_video(long, frame_sampling_rate=2).equals(video.classify_video(long[[0, 2, 4, 6]]))
-    assert video.classify_video(film.frames(2)).equals(video.classify_video(film.frames(2)[[0, 0, 1, 1]]))
+    assert video.classify_video(moving.frames(2)).equals(video.classify_video(moving.frames(2)[[0, 0, 1, 1]]))
     assert len(video.classify_video(long, top_k=2)) == 2
 
 
 @pytest.mark.parametrize("frames, error, message", [
-    (np.zeros((1, 32, 32, 3), np.uint8), ValueError, "frames has 1 frame; a film has two or more"), ([], ValueError, "frames has 0 frames"),
+    (np.zeros((1, 32, 32, 3), np.uint8), ValueError, "frames has 1 frame; a video has two or more"), ([], ValueError, "frames has 0 frames"),
     (np.zeros((32, 32, 3), np.uint8), ValueError, r"array of shape \(32, 32, 3\)"), (None, TypeError, "NoneType"), (3, TypeError, "int"), ("none.mp4", ValueError, "no file 'none.mp4'"),
     ([np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)], ValueError, "different sizes, 8 x 8 and 9 x 8 pixels"), ([None, None], TypeError, "NoneType"),
     (np.full((4, 8, 8, 3), np.nan), ValueError, "not finite")])
-def test_bad_films(frames, error, message):
+def test_bad_videos(frames, error, message):
     with pytest.raises(error, match=message): video.classify_video(frames)
 
 
-def test_a_file_that_is_no_film(tmp_path):
-    (tmp_path / "a.mp4").write_text("no film")
+def test_a_file_that_is_no_video(tmp_path):
+    (tmp_path / "a.mp4").write_text("no video")
     with pytest.raises(ValueError, match="PyAV|not a video"): video.classify_video(tmp_path / "a.mp4")
 
 
-def test_bad_settings_of_films(film):
+def test_bad_settings_of_videos(moving):
     for settings, message in (({"top_k": 0}, "top_k is 0"), ({"frame_sampling_rate": 1.5}, "frame_sampling_rate is 1.5"), ({"checkpoint": "nowhere"}, "checkpoint is 'nowhere'")):
-        with pytest.raises(ValueError, match=message): video.classify_video(film.frames(), **settings)
+        with pytest.raises(ValueError, match=message): video.classify_video(moving.frames(), **settings)
 
 
 # ------------------------------------------------------------------------------------------------ tables
@@ -154,7 +154,7 @@ def test_the_table_is_left_as_it_was():
 
 
 def test_cells_as_text():
-    table = sheets.read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
+    table = read_table(pd.DataFrame({"a": [1.0, 2.5], "b": pd.to_datetime(["2026-01-02", "2026-01-03 10:00"], format="ISO8601"), 3: [True, "x "]}))
     assert table.to_numpy().tolist() == [["1", "2026-01-02", "True"], ["2.5", "2026-01-03 10:00:00", "x"]] and list(table.columns) == ["a", "b", "3"]
 
 
@@ -174,7 +174,7 @@ def test_a_csv_file(tmp_path, answers):
     (pd.concat([BOOK] * 1667).head(10_000), "how many?", ValueError, "table has 10,000 rows; accepted are up to 63"), (pd.DataFrame([range(40)]), "how many?", ValueError, "table has 40 columns"),
     (BOOK, "", ValueError, "questions is empty"), (BOOK, ["how many?", "  "], ValueError, "empty text at position 1"), (BOOK, [], ValueError, "empty list"),
     (BOOK, None, TypeError, "questions is of type NoneType"), (BOOK, [3], TypeError, "questions has a int at position 0"), (None, "how many?", TypeError, "table is of type NoneType"),
-    ("none.csv", "how many?", ValueError, "no file 'none.csv'"), ({"a": [1], "b": [1, 2]}, "how many?", ValueError, "table is a dict that is no table"), ([[1]], "how many?", TypeError, "table is of type list")])
+    ("none.csv", "how many?", ValueError, "no file 'none.csv'"), ({"a": [1], "b": [1, 2]}, "how many?", ValueError, "table is a dict that can't be read as a table"), ([[1]], "how many?", TypeError, "table is of type list")])
 def test_bad_tables_and_questions(table, queries, error, message):
     with pytest.raises(error, match=message): tables.ask_table(table, queries)
 
@@ -207,7 +207,7 @@ def test_values(cells, aggregator, value):
 
 def test_selected_cells_are_those_of_the_library():
     tokenizer = tables_recipe.table_tokenizer()
-    text = tokenizer(table=sheets.read_table(BOOK), queries=QUESTIONS, padding=True, return_tensors="pt")
+    text = tokenizer(table=read_table(BOOK), queries=QUESTIONS, padding=True, return_tensors="pt")
     logits = torch.randn(text["input_ids"].shape, generator=torch.Generator().manual_seed(0))
     (wanted,) = tokenizer.convert_logits_to_predictions(text, logits.clone())
     assert [tables_recipe.selected_cells(logits[i], text["token_type_ids"][i]) for i in range(4)] == wanted

@@ -132,40 +132,40 @@ def test_files_without_merges(tmp_path, content):
 
 
 @pytest.fixture(scope="module")
-def picture(): return make_scene(0, "test").image()
+def image(): return make_scene(0, "test").image()
 
 
 @pytest.mark.parametrize("texts, error, message", [
     ([], ValueError, "texts is an empty list"), (b"a star", TypeError, "texts is of type bytes"), (None, TypeError, "texts is of type NoneType"),
     (["a star", 3], TypeError, "texts has a int at position 1"), ({"a": 1}, TypeError, "texts is of type dict")])
-def test_bad_texts(picture, monkeypatch, texts, error, message):
+def test_bad_texts(image, monkeypatch, texts, error, message):
     monkeypatch.setattr(clip, "checkpoint_folder", lambda *_: 1 / 0)  # before any model is loaded
     monkeypatch.setattr(text_encoder, "checkpoint_folder", lambda *_: 1 / 0)
-    for function in (lambda: clip.match_texts(picture, texts), lambda: text_encoder.encode_text(texts)):
+    for function in (lambda: clip.match_texts(image, texts), lambda: text_encoder.encode_text(texts)):
         with pytest.raises(error, match=message): function()
 
 
-def test_blank_texts(picture):
-    with pytest.raises(ValueError, match="empty text at position 1"): clip.match_texts(picture, ["a star", " \n"])
+def test_blank_texts(image):
+    with pytest.raises(ValueError, match="empty text at position 1"): clip.match_texts(image, ["a star", " \n"])
     assert torch.equal(text_encoder.encode_text("   "), text_encoder.encode_text("")), "a start and an end"
 
 
 @pytest.mark.parametrize("system", ["clip", "altclip"])
-def test_long_texts_are_cut_off_aloud(picture, system):
+def test_long_texts_are_cut_off_aloud(image, system):
     long = "a " + "red " * 90 + "star"
     with pytest.warns(UserWarning, match="texts: number 1 has"):
-        assert len(clip.match_texts(picture, ["a star", long], system=system)) == 2
+        assert len(clip.match_texts(image, ["a star", long], system=system)) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        clip.match_texts(picture, "a " + "red " * 60 + "star", system=system)
+        clip.match_texts(image, "a " + "red " * 60 + "star", system=system)
         text_encoder.encode_text("red " * 75)
     with pytest.warns(UserWarning, match="the last 1 tokens are cut off"): text_encoder.encode_text("red " * 76)
 
 
-def test_pictures_of_any_form(picture, tmp_path):
-    picture.save(tmp_path / "p.png")
-    wanted = clip.match_texts(picture, ["a red star", "a blue ring"])
-    for form in (np.array(picture), tmp_path / "p.png", str(tmp_path / "p.png"), (tmp_path / "p.png").read_bytes()):
+def test_images_of_any_form(image, tmp_path):
+    image.save(tmp_path / "p.png")
+    wanted = clip.match_texts(image, ["a red star", "a blue ring"])
+    for form in (np.array(image), tmp_path / "p.png", str(tmp_path / "p.png"), (tmp_path / "p.png").read_bytes()):
         assert clip.match_texts(form, ["a red star", "a blue ring"]).equals(wanted)
     one_pixel = clip.match_texts(Image.new("RGB", (1, 1), "red"), ["a red star", "a blue ring"])
     assert one_pixel["score"].sum() == 0, "it is enlarged like any other, to a blank sheet, which the toy doesn't know"
@@ -173,28 +173,28 @@ def test_pictures_of_any_form(picture, tmp_path):
     with pytest.raises(TypeError, match="image is of type"): clip.match_texts(None, "a dog")
 
 
-def test_many_pictures_and_many_texts(picture):
+def test_many_images_and_many_texts(image):
     "A column more for each list, and the same scores as one by one."
-    pictures, texts = [picture, make_scene(1, "test").image()], ["a red star", "a blue ring"]
-    matched = clip.match_texts(pictures, texts)
+    images, texts = [image, make_scene(1, "test").image()], ["a red star", "a blue ring"]
+    matched = clip.match_texts(images, texts)
     assert list(matched.columns) == ["image", "text", "score"] and matched["image"].tolist() == [0, 0, 1, 1]
-    for i, one in enumerate(pictures):
+    for i, one in enumerate(images):
         assert matched[matched["image"] == i]["score"].tolist() == pytest.approx(clip.match_texts(one, texts)["score"].tolist(), abs=1e-5)
-    found = clip.find_images(pictures, texts, top_k=2.0)
+    found = clip.find_images(images, texts, top_k=2.0)
     assert list(found.columns) == ["text", "image", "score"] and len(found) == 4
-    assert found[found["text"] == texts[1]]["image"].tolist() == clip.find_images(pictures, texts[1])["image"].tolist()
+    assert found[found["text"] == texts[1]]["image"].tolist() == clip.find_images(images, texts[1])["image"].tolist()
 
 
-def test_the_same_text_twice(picture):
-    found = clip.match_texts(picture, ["a red star", "a blue ring", "a red star"])
+def test_the_same_text_twice(image):
+    found = clip.match_texts(image, ["a red star", "a blue ring", "a red star"])
     assert found["text"].tolist() == ["a red star", "a blue ring", "a red star"] and found["score"][0] == found["score"][2]
 
 
-def test_what_else_is_refused(picture):
+def test_what_else_is_refused(image):
     with pytest.raises(ValueError, match="images is an empty list"): clip.find_images([], "a star")
-    with pytest.raises(TypeError, match="texts is of type int"): clip.find_images([picture], 3)
-    with pytest.raises(ValueError, match="top_k is 0"): clip.find_images([picture], "a star", 0)
-    with pytest.raises(TypeError, match="top_k is of type str"): clip.find_images([picture], "a star", "3")
+    with pytest.raises(TypeError, match="texts is of type int"): clip.find_images([image], 3)
+    with pytest.raises(ValueError, match="top_k is 0"): clip.find_images([image], "a star", 0)
+    with pytest.raises(TypeError, match="top_k is of type str"): clip.find_images([image], "a star", "3")
     with pytest.raises(ValueError, match="system is 'vit'"): clip.zero_shot_classifier(system="vit")
     with pytest.raises(ValueError, match="layer is 3; accepted is a whole number from -3 to 2"): text_encoder.encode_text("a", layer=3)
     with pytest.raises(ValueError, match="size is 'huge'"): clip_recipe.clip_config("huge")

@@ -1,4 +1,4 @@
-"Reading helpers: every kind of object, every kind of picture, and what is refused."
+"Reading helpers: every kind of object, every kind of image, and what is refused."
 import ast
 import asyncio
 import functools
@@ -15,9 +15,9 @@ from PIL import Image
 from conftest import python
 
 from beyondtext.core import label_point, model_card, print_source, versions
-from beyondtext.sources import source_code
+from beyondtext.inputs.code import source_code
 from beyondtext.figures import show_images
-from beyondtext.reading import read_image
+from beyondtext.inputs.images import read_image
 
 MODULES = """argparse asyncio.base_events asyncio.tasks bisect calendar cmd codecs configparser contextlib copy csv
     datetime decimal difflib dis email.message enum fractions functools http.client inspect ipaddress json.decoder logging
@@ -220,7 +220,7 @@ RED = Image.new("RGB", (6, 4), (255, 0, 0))
     (np.zeros((4, 6), np.uint8), (0, 0, 0)), (np.ones((4, 6, 1)), (255, 255, 255)), (np.ones((3, 4, 6), np.float32), (255, 255, 255)),
     (np.full((4, 6, 4), 0.0), (255, 255, 255)), (np.ones((4, 6), bool), (255, 255, 255)), (np.full((4, 6, 3), 9, np.int64), (9, 9, 9)),
 ])
-def test_every_kind_of_picture(image, pixel):
+def test_every_kind_of_image(image, pixel):
     found = read_image(image)
     assert (found.mode, found.size) == ("RGB", (6, 4))
     assert np.abs(np.subtract(found.getpixel((0, 0)), pixel)).max() <= 1
@@ -240,23 +240,23 @@ def test_tensors_paths_and_turned_photographs(tmp_path):
 
 
 @pytest.mark.parametrize("image, error, message", [
-    ("nowhere.png", ValueError, "there is no file 'nowhere.png'"), (b"", ValueError, "empty"), (b"hello, world", ValueError, "is not a picture"),
-    (encoded(RED)[:40], ValueError, "damaged|not a picture"), (3, TypeError, "type int"), (None, TypeError, "type NoneType"), (np.zeros((0, 3)), ValueError, "shape \\(0, 3\\)"),
+    ("nowhere.png", ValueError, "there is no file 'nowhere.png'"), (b"", ValueError, "empty"), (b"hello, world", ValueError, "is not an image"),
+    (encoded(RED)[:40], ValueError, "damaged|not an image"), (3, TypeError, "type int"), (None, TypeError, "type NoneType"), (np.zeros((0, 3)), ValueError, "shape \\(0, 3\\)"),
     (np.zeros(5), ValueError, "shape \\(5,\\)"), (np.zeros((2, 2, 2)), ValueError, "shape \\(2, 2, 2\\)"), (np.full((2, 2), 300), ValueError, "from 300 to 300"),
     (np.full((2, 2), 2.5), ValueError, "from 2.5 to 2.5"), (np.full((2, 2), np.nan), ValueError, "not finite"), (np.array([["a"]]), ValueError, "type <U1"),
 ])
-def test_bad_pictures_are_refused(image, error, message):
+def test_bad_images_are_refused(image, error, message):
     with pytest.raises(error, match=message): read_image(image)
 
 
 def test_a_text_file_and_an_empty_file(tmp_path):
-    for content, message in ((b"", "is not a picture"), (b"text", "is not a picture")):
+    for content, message in ((b"", "is not an image"), (b"text", "is not an image")):
         (tmp_path / "x.png").write_bytes(content)
         with pytest.raises(ValueError, match=message): read_image(tmp_path / "x.png")
 
 
 def test_a_decompression_bomb_is_refused():
-    "A picture of 400 million pixels in a file of 400 kB is refused before it is unpacked."
+    "An image of 400 million pixels in a file of 400 kB is refused before it is unpacked."
     import tracemalloc
     bomb = encoded(Image.new("1", (20_000, 20_000)))
     assert len(bomb) < 400_000

@@ -9,7 +9,7 @@ from transformers import ResNetForImageClassification
 from beyondtext.toys.cache import toy_folder
 from beyondtext.multimodal import dalle
 from beyondtext.recipes import dalle as dalle_recipe, discrete_vae
-from beyondtext.world.scenes import make_scene, make_scenes, picture_batch
+from beyondtext.world.scenes import make_scene, make_scenes, image_batch
 
 @pytest.fixture(scope="module")
 def judge():
@@ -24,7 +24,7 @@ def test_an_untrained_vae_keeps_nothing(judge):
 def test_the_judge_reads_all_pairs(judge):
     for split in ("test", "test_held_out"):
         scenes = make_scenes(500, split, "several")
-        found = dalle_recipe.read_drawings(judge, picture_batch(scenes))
+        found = dalle_recipe.read_drawings(judge, image_batch(scenes))
         assert sum(f == dalle_recipe.objects_of(s) for f, s in zip(found, scenes)) / 500 > 0.95
 
 
@@ -36,31 +36,31 @@ def test_tidy_plain_and_crowded_scenes_keep_their_objects():
         assert len({(int(3 * o.x), int(3 * o.y)) for o in full.objects}) == len(full.objects) <= 9
 
 
-def test_other_colours_are_the_same_in_picture_and_target():
+def test_other_colours_are_the_same_in_image_and_target():
     torch.manual_seed(0)
-    pictures = 2 * torch.rand(40, 3, 32, 32) - 1
-    ours, targets = discrete_vae._recoloured(pictures, pictures)
+    images = 2 * torch.rand(40, 3, 32, 32) - 1
+    ours, targets = discrete_vae._recoloured(images, images)
     assert torch.equal(ours, targets) and ours.abs().max() <= 1
-    changed = (ours != pictures).flatten(1).any(1)
+    changed = (ours != images).flatten(1).any(1)
     assert not changed[5:30].any() and changed[30:].all()  # an eighth and a quarter of 40
-    assert torch.equal(ours[:5].sort(1).values, pictures[:5].sort(1).values), "channels in another order"
-    dark = 0.4 * pictures  # no hue of it leaves the range, so that grey stays and lengths do
+    assert torch.equal(ours[:5].sort(1).values, images[:5].sort(1).values), "channels in another order"
+    dark = 0.4 * images  # no hue of it leaves the range, so that grey stays and lengths do
     turned, _ = discrete_vae._recoloured(dark, dark)
     torch.testing.assert_close(turned.mean(1), dark.mean(1), atol=1e-5, rtol=0)
     torch.testing.assert_close(turned.norm(dim=1), dark.norm(dim=1), atol=1e-5, rtol=0)
 
 
 def test_the_loss_weighs_objects_and_edges():
-    target = torch.full((1, 3, 32, 32), discrete_vae.GROUND / 127.5 - 1)
+    target = torch.full((1, 3, 32, 32), discrete_vae.BACKGROUND / 127.5 - 1)
     target[..., 14:18, 14:18] = 0.0
-    wrong = {name: target.clone() for name in ("ground", "object", "edges")}
-    wrong["ground"][..., 2:4, 2:4] += 0.3
+    wrong = {name: target.clone() for name in ("background", "object", "edges")}
+    wrong["background"][..., 2:4, 2:4] += 0.3
     wrong["object"][..., 15:17, 15:17] += 0.3
     wrong["edges"][..., [15, 16, 15, 17], [15, 14, 17, 16]] += 0.3  # as many pixels, none beside another
     near = discrete_vae._near_objects(target)
     assert near.sum() == 8 * 8 and near[..., 12:20, 12:20].all()
-    ground, thing, edges = (discrete_vae._painting_loss(picture, target, near).item() for picture in wrong.values())
-    assert 10.9 < thing / ground < 11.1 and edges > 1.2 * thing
+    background, thing, edges = (discrete_vae._painting_loss(image, target, near).item() for image in wrong.values())
+    assert 10.9 < thing / background < 11.1 and edges > 1.2 * thing
     assert discrete_vae._painting_loss(target, target, near) == 0
 
 
@@ -73,11 +73,11 @@ def test_ground_shall_have_one_code_and_objects_many():
     scores[:, 4, 3, 1] = 100.0
     assert [e.item() for e in discrete_vae._code_entropies(scores, near)] == pytest.approx([0, 0], abs=1e-5)
     scores[1, 1], scores[1, 4, 3, 1] = 100.0, 200.0
-    ground, objects = discrete_vae._code_entropies(scores, near)
-    assert ground == pytest.approx(np.log(2), abs=1e-5) and objects == pytest.approx(0, abs=1e-5)
+    background, objects = discrete_vae._code_entropies(scores, near)
+    assert background == pytest.approx(np.log(2), abs=1e-5) and objects == pytest.approx(0, abs=1e-5)
     scores[1, 3, 3, 1] = 300.0
     assert discrete_vae._code_entropies(scores, near)[1] == pytest.approx(np.log(2), abs=1e-5)
-    assert discrete_vae._code_entropies(scores, torch.ones_like(near))[0] == 0, "no ground at all"
+    assert discrete_vae._code_entropies(scores, torch.ones_like(near))[0] == 0, "no background at all"
 
 
 def test_choosing_is_the_gumbel_softmax():

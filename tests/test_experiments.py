@@ -53,5 +53,5 @@ def test_what_other_code_measured_is_measured_again(cache, tmp_path, monkeypatch
 
 
 def test_a_system_that_is_no_experiment():
-    with pytest.raises(ValueError, match="system is 'vit', which is no experiment; accepted are altclip-stages, clip-batches"): experiments.load_experiment("vit")
+    with pytest.raises(ValueError, match="system is 'vit', which is not an experiment; accepted are altclip-stages, clip-batches"): experiments.load_experiment("vit")
     with pytest.raises(ValueError, match="system is 'none'"): experiments.load_experiment("none")

@@ -66,7 +66,7 @@ def test_arrows_point_down():
     ("beyond/vit.py", "from ..multimodal.clip import match_texts", "A room imports what is below it"),
     ("recipes/clip.py", "from ..dev.stamp import code_hash", "A room imports what is below it"),
     ("attention/patterns.py", "def late():\n    from .plans import make_plan", "Patterns, their plans, and what runs them"),
-    ("world/language.py", "from .films import make_film", "No circle of imports"),
+    ("world/language.py", "from .videos import make_video", "No circle of imports"),
 ])
 def test_an_arrow_upwards_is_noticed(copied, module, line, contract):
     "A recipe that imports a page, a circle, an import inside a function: each breaks its contract."
@@ -151,7 +151,7 @@ def test_contributing_names_only_what_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     for folder in re.findall(r"`([\w/]+)`", text.split("## Where is what?")[1].split("## A new page")[0]):
         if "/" in folder: assert (ROOT / "nbs" / folder).is_dir() or (ROOT / "nbs" / f"{folder}.ipynb").is_file() or (ROOT / folder).exists(), folder
-    for question in ("data made", "is it trained", "is it used", "add a system", "without retraining"): assert question in text
+    for question in ("data made", "is it trained", "is it used", "input read", "live version", "engine of a page", "add a system", "without retraining"): assert question in text
 
 
 def test_a_long_function_and_a_foreign_private_name_would_be_noticed():

@@ -72,7 +72,7 @@ WITH_CLIP = {"clip", "altclip", "altclip-stages"}
     ("beyond/tables", "drawn.set_fontsize(9)", "drawn.set_fontsize(10)", set()),
     ("multimodal/clip", "top_k: int = 5,", "top_k: int = 6,", set()),
     ("toys/cache", "indent=1", "indent=2", set()),
-    ("toys/hub", "had", "has", set()),
+    ("toys/hub", "unavailable", "missing", set()),
     ("recipes/vit", 'licence="apache-2.0"', 'licence="mit"', set()),
     ("recipes/clip", "seed: int, size: str)", 'seed: "int", size: "str")', set()),
     ("recipes/vit", "def _watch(model) ->", "def unused():\n    return 1\n\ndef _watch(model) ->", set()),
@@ -172,7 +172,7 @@ def test_an_edited_file_is_refused_until_it_is_loaded(cache, tmp_path):
     run = python("-c", EDITED, tmp_path)
     assert run.returncode == 0, run.stderr[-2000:]
     refused, last = run.stdout.strip().splitlines()
-    assert refused.startswith("refused: own.value is not in memory what its source says") and "Restart the kernel" in refused
+    assert refused.startswith("refused: own.value in memory differs from its source") and "Restart the kernel" in refused
     assert last == "True 42 True"
 
 

@@ -15,16 +15,18 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 from transformers import AutoModelForCausalLM
 
-from beyondtext import allow_urls, reading
+from beyondtext import allow_urls
+from beyondtext.inputs import files
 from beyondtext.attention.linear import Favor, linear_attention
-from beyondtext.multimodal.layoutlm import read_words
-from beyondtext.reading import read_image, read_texts
-from beyondtext.recordings import read_audio
+from beyondtext.inputs.documents import read_words
+from beyondtext.inputs.images import read_image
+from beyondtext.inputs.texts import read_texts
+from beyondtext.inputs.sound import read_audio
 from beyondtext.scaling.challenges import inference_memory
 from beyondtext.scaling.fits import fit_power_law
-from beyondtext.sheets import read_numbers, read_table, with_plain_numbers
+from beyondtext.inputs.tables import read_numbers, read_table, with_plain_numbers
 from beyondtext.toys import scope
-from inputs import calls, documents, pictures, sheets, sounds, strange, texts
+from inputs import calls, documents, images, sound, strange, tables, texts
 
 
 @contextlib.contextmanager
@@ -52,8 +54,8 @@ def reads(read, make, expected):
 def named(cases): return pytest.mark.parametrize("make, expected", [pytest.param(make, expected, id=name) for name, make, expected in cases])
 
 
-@named(pictures.CASES)
-def test_pictures(make, expected):
+@named(images.CASES)
+def test_images(make, expected):
     found = reads(read_image, make, expected)
     if found is None: return
     assert found.mode == "RGB"
@@ -61,7 +63,7 @@ def test_pictures(make, expected):
     else: assert np.array_equal(np.asarray(found), expected)
 
 
-@named(sounds.CASES)
+@named(sound.CASES)
 def test_sounds(make, expected):
     def read(audio):
         with warnings.catch_warnings(record=True) as said:
@@ -73,7 +75,7 @@ def test_sounds(make, expected):
     if found is not None: assert found.dtype == np.float32 and np.allclose(found, expected, atol=2e-3 if len(found) > 100 else 1e-4)
 
 
-@named(sheets.CASES)
+@named(tables.CASES)
 def test_tables(make, expected):
     found = reads(read_table, make, expected)
     if found is not None: assert [list(found.columns), *found.to_numpy().tolist()] == expected and list(found.index) == list(range(len(found)))
@@ -91,7 +93,7 @@ def test_texts(make, expected):
     if found is not None: assert found == expected and all(type(text) is str for text in found)
 
 
-@pytest.mark.parametrize("cells, expected", sheets.NUMBERS, ids=lambda value: str(value))
+@pytest.mark.parametrize("cells, expected", tables.NUMBERS, ids=lambda value: str(value))
 def test_numbers(cells, expected):
     numbers, reason = read_numbers(cells)
     assert numbers == expected and bool(reason) == (expected is None)
@@ -135,7 +137,7 @@ def test_what_toys_know(call, warned):
 
 
 def test_how_many_there_are():
-    assert sum(map(len, (calls.CASES, strange.CASES, documents.CASES, pictures.CASES, sounds.CASES, sheets.CASES, sheets.NUMBERS, texts.CASES))) >= 250
+    assert sum(map(len, (calls.CASES, strange.CASES, documents.CASES, images.CASES, sound.CASES, tables.CASES, tables.NUMBERS, texts.CASES))) >= 250
 
 
 # ------------------------------------------------------------------------------------------------ properties
@@ -153,11 +155,11 @@ def test_sixteen_bits_are_sixteen_bits_in_any_type(values, kind):
 @given(st.integers(0, 2**32), st.floats(-1.2, 1.2), st.floats(0, 0.2))
 def test_a_mixture_never_swallows_the_sound(seed, share, noise):
     "Whatever the second channel is of the first, a fraction of it upside down included, something of the sound stays."
-    dice = np.random.default_rng(seed)
-    first = dice.normal(0, 0.2, 400)
+    rng = np.random.default_rng(seed)
+    first = rng.normal(0, 0.2, 400)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mono = read_audio(np.stack([first, share * first + noise * dice.normal(0, 0.2, 400)]).clip(-1.9, 1.9), 16_000)
+        mono = read_audio(np.stack([first, share * first + noise * rng.normal(0, 0.2, 400)]).clip(-1.9, 1.9), 16_000)
     assert (mono**2).mean() > 0.02 * (first**2).mean()
 
 
@@ -188,8 +190,8 @@ def test_what_is_read_as_numbers_is_what_was_written(cells):
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(2, 9), st.integers(5, 9))
 def test_a_box_is_the_same_in_any_unit(seed, width, height):
-    dice = np.random.default_rng(seed)
-    edges = np.sort(dice.integers(1, 1000, (3, 2, 2)), axis=1).reshape(3, 4)
+    rng = np.random.default_rng(seed)
+    edges = np.sort(rng.integers(1, 1000, (3, 2, 2)), axis=1).reshape(3, 4)
     wanted = edges.tolist()
     words, (w, h) = ["a"] * 3, (width * 1000, height * 1000)
     pixels = edges * np.array([width, height] * 2)
@@ -199,7 +201,7 @@ def test_a_box_is_the_same_in_any_unit(seed, width, height):
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(2, 9), st.integers(5, 9))
-def test_a_picture_is_the_same_in_any_form(seed, height, width):
+def test_an_image_is_the_same_in_any_form(seed, height, width):
     levels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     levels[0, 0] = 255  # so that each form tells its scale
     file = io.BytesIO()
@@ -227,7 +229,7 @@ def test_the_rest_of_a_table_keeps_its_texts():
 
 
 class Site(BaseHTTPRequestHandler):
-    PNG = pictures.encoded(pictures.RGB, "PNG")
+    PNG = images.encoded(images.RGB, "PNG")
 
     def log_message(self, *_): pass
 
@@ -273,7 +275,7 @@ def site():
 
 
 def test_addresses_that_work(site):
-    for path in ("/whole", "/whole?a=b c", "/wh%20ole", "/größe", "/to_private"): assert np.array_equal(np.asarray(read_image(site + path)), pictures.RGB)
+    for path in ("/whole", "/whole?a=b c", "/wh%20ole", "/größe", "/to_private"): assert np.array_equal(np.asarray(read_image(site + path)), images.RGB)
 
 
 @pytest.mark.parametrize("path, words", [("to_file", "not allowed"), ("circle", "could not be read"), ("missing", "404"), ("nonsense", "could not be read"), ("short", "broke off"), ("unfinished", "could not be read"), ("endless", "larger than 64 MB")])
@@ -283,17 +285,17 @@ def test_addresses_that_fail(site, path, words):
 
 
 def test_a_slow_answer_has_an_end(site, monkeypatch):
-    monkeypatch.setattr(reading, "_WAIT_IN_ALL", 1)
-    with pytest.raises(ValueError, match="not there after 1 seconds"): read_image(f"{site}/slow")  # to its end, it would be no picture
+    monkeypatch.setattr(files, "_WAIT_IN_ALL", 1)
+    with pytest.raises(ValueError, match="not complete after 1 seconds"): read_image(f"{site}/slow")  # to its end, it would be no image
 
 
 def test_nothing_leads_from_the_internet_into_the_own_network(site, monkeypatch):
     "The first address counts as one of the internet; where it leads is this machine."
-    monkeypatch.setattr(reading, "_is_private", lambda address: "to_private" not in address)
-    with pytest.raises(ValueError, match="it leads to http://127.0.0.1"): read_image(f"{site}/to_private")
+    monkeypatch.setattr(files, "_is_private", lambda address: "to_private" not in address)
+    with pytest.raises(ValueError, match="it redirects to http://127.0.0.1"): read_image(f"{site}/to_private")
     monkeypatch.undo()
     for address, private in (("http://127.0.0.1/x", True), ("http://10.1.2.3", True), ("http://[::1]/", True), ("http://169.254.169.254/latest", True), ("http://8.8.8.8/", False)):
-        assert reading._is_private(address) == private, address
+        assert files._is_private(address) == private, address
 
 
 def test_a_server_can_switch_addresses_off(site):
@@ -327,9 +329,9 @@ def test_random_features_see_no_future(seed, first, second, n, kind):
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.integers(4, 9), st.floats(0.02, 0.9), st.floats(0, 2), st.sampled_from([0.001, 0.02, 0.1]))
 def test_an_offset_never_makes_a_fit_worse(seed, n, alpha, offset, noise):
-    dice = np.random.default_rng(seed)
-    x = np.sort(10 ** dice.uniform(2, 7, n))
-    loss = (offset + 3 * x**-alpha) * np.exp(dice.normal(0, noise, n))
+    rng = np.random.default_rng(seed)
+    x = np.sort(10 ** rng.uniform(2, 7, n))
+    loss = (offset + 3 * x**-alpha) * np.exp(rng.normal(0, noise, n))
     assert fit_power_law(x, loss, "fit", resamples=0).r2 >= fit_power_law(x, loss, resamples=0).r2 - 1e-9
 
 

@@ -65,7 +65,7 @@ def test_bad_words_and_boxes(changed, error, words, monkeypatch):
     with pytest.raises(error, match=words): layoutlm.ask_document(GOOD | changed, "what is the total?")
 
 
-def test_bad_questions_and_pictures(monkeypatch):
+def test_bad_questions_and_images(monkeypatch):
     monkeypatch.setattr(layoutlm, "checkpoint_folder", lambda *a: pytest.fail("a model was asked for"))
     with pytest.raises(ValueError, match="questions is empty"): layoutlm.ask_document(GOOD, " ")
     with pytest.raises(TypeError, match="questions is of type"): layoutlm.ask_document(GOOD, None)

@@ -1,5 +1,8 @@
 "The toys in the browser against PyTorch, Pillow and the tokenizer: trained and random weights, without a network, by keyboard alone."
+import functools
+import http.server
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -8,17 +11,19 @@ from conftest import chromium
 from PIL import Image, __version__
 from transformers import CLIPModel, GPT2LMHeadModel, ImageGPTForCausalImageModeling, ViTConfig, ViTForImageClassification
 
-from beyondtext.live import LiveViT, live, named_weights, pack_weights, unpack_weights, with_weights
-from beyondtext.live_clip import LiveCLIP
-from beyondtext.live_dalle import LiveDALLE
-from beyondtext.live_igpt import LiveIGPT
+from beyondtext.live.layers import named_weights, pack_weights, unpack_weights, with_weights
+from beyondtext.live.page import live
+from beyondtext.live.vit import LiveViT
+from beyondtext.live.clip import LiveCLIP
+from beyondtext.live.dalle import LiveDALLE
+from beyondtext.live.igpt import LiveIGPT
 from beyondtext.recipes.clip import clip_config, clip_processor
 from beyondtext.recipes.dalle import TEXT, caption_ids, dalle_config, dalle_tokenizer, read_aloud
 from beyondtext.recipes.discrete_vae import DiscreteVAE
 from beyondtext.recipes.igpt import igpt_config
 from beyondtext.recipes.vit import to_pixel_values, vit_config
 from beyondtext.world.language import caption
-from beyondtext.world.scenes import make_scenes, picture_batch
+from beyondtext.world.scenes import make_scenes, image_batch
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not chromium(), reason="no Chromium on the PATH")]
 FORMS = ("vit", "igpt", "clip", "dalle")
@@ -68,7 +73,7 @@ both = pytest.mark.parametrize("weights", ["trained", "random"])
 def test_a_vit_has_the_same_logits(browser, tmp_path, weights, precision, most):
     frame = formed("vit", weights, precision)
     tab, complaints = opened(browser, frame, tmp_path)
-    images, stored = picture_batch(make_scenes(20, "test")), with_weights(frame.model, unpack_weights(*pack_weights(named_weights(frame.model), precision)))
+    images, stored = image_batch(make_scenes(20, "test")), with_weights(frame.model, unpack_weights(*pack_weights(named_weights(frame.model), precision)))
     found = torch.tensor([tab.evaluate(FORWARD, flat(image)) for image in images])
     with torch.inference_mode():
         for model, far in ((frame.model.eval(), most), (stored.eval(), 1e-4)):
@@ -88,7 +93,7 @@ def test_an_igpt_completes_alike(browser, tmp_path, weights):
 def test_an_igpt_sees_alike(browser, tmp_path):
     frame = live("igpt")
     tab, _ = opened(browser, frame, tmp_path)
-    for image in picture_batch(make_scenes(10, "test")):
+    for image in image_batch(make_scenes(10, "test")):
         large = Image.fromarray(image.permute(1, 2, 0).numpy()).crop((0, 0, 32, 16)).resize((12, 6), Image.Resampling.BILINEAR)
         expected = frame.processor(large, do_resize=False, return_tensors="pt")["input_ids"][0].tolist()
         assert tab.evaluate("pixels => nearest(pixels)", np.asarray(large).flatten().tolist()) == expected
@@ -99,7 +104,7 @@ def test_a_clip_has_the_same_logits(browser, tmp_path, weights):
     frame = formed("clip", weights)
     tab, complaints = opened(browser, frame, tmp_path)
     scenes = make_scenes(8, "test", "several")
-    texts, images = [*map(caption, scenes), "a photo of a dog", "word " * 90], picture_batch(scenes)
+    texts, images = [*map(caption, scenes), "a photo of a dog", "word " * 90], image_batch(scenes)
     inputs = frame.processor.tokenizer(texts, padding=True, truncation=True, max_length=77, return_tensors="pt")
     inputs.update(frame.processor.image_processor([image.permute(1, 2, 0).numpy() for image in images], return_tensors="pt"))
     with torch.inference_mode(): expected = frame.model(**inputs).logits_per_image
@@ -110,9 +115,9 @@ def test_a_clip_has_the_same_logits(browser, tmp_path, weights):
 def test_the_same_tokens(browser, tmp_path):
     frame = live("clip")
     tab, _ = opened(browser, frame, tmp_path)
-    dice = random.Random(0)
+    rng = random.Random(0)
     letters = [chr(code) for first, last in SLICES for code in range(first, last)]
-    texts = ["".join(dice.choices(letters, k=dice.randint(0, 30))) for _ in range(300)]
+    texts = ["".join(rng.choices(letters, k=rng.randint(0, 30))) for _ in range(300)]
     texts += ["", "  ", "It's 12 o'CLOCK", "ΣΊΣΥΦΟΣ", "a<|endoftext|>b", "İstanbul", "x\u0085y\u00a0z\ufeffw\x1cv", "star," * 40]
     expected = frame.processor.tokenizer(texts, truncation=True, max_length=77).input_ids
     for text, ids in zip(texts, expected): assert tab.evaluate("text => tokenize(text)", text) == ids, text
@@ -139,11 +144,11 @@ def test_a_dalle_draws_alike(browser, tmp_path, weights):
 
 def test_the_same_resizing(browser, tmp_path):
     tab, _ = opened(browser, live(), tmp_path)
-    dice = np.random.default_rng(0)
-    sizes = [(256, 256, 32, 32), (256, 128, 12, 6), *dice.integers(1, 80, (40, 4)).tolist()]
+    rng = np.random.default_rng(0)
+    sizes = [(256, 256, 32, 32), (256, 128, 12, 6), *rng.integers(1, 80, (40, 4)).tolist()]
     for w, h, to, high in sizes:
         if int(__version__.split(".")[0]) < 13 and h - high > 2 * (w - to): continue  # earlier versions always start with the rows
-        pixels = dice.integers(0, 256, (h, w, 3), dtype=np.uint8)
+        pixels = rng.integers(0, 256, (h, w, 3), dtype=np.uint8)
         for name, filter in (("bilinear", Image.Resampling.BILINEAR), ("bicubic", Image.Resampling.BICUBIC)):
             found = tab.evaluate(RESIZE, [pixels.flatten().tolist(), w, h, to, high, name])
             assert found == np.asarray(Image.fromarray(pixels).resize((to, high), filter)).flatten().tolist(), (w, h, to, high, name)
@@ -195,9 +200,17 @@ def test_texts_written_beside_a_drawing(browser, tmp_path):
 def test_half_a_drawing_is_completed(browser, tmp_path):
     tab, complaints = opened(browser, live("igpt"), tmp_path, reduced_motion="reduce")
     counts = lambda: [int(word.strip(",.")) for word in tab.inner_text("#answers").split() if word.strip(",.").isdigit()]
-    assert len(counts()) == 5 and all(4 <= count <= 40 for count in counts()[:4])
+    def usual():
+        "The median of twenty completions: each is drawn at random."
+        found = []
+        for _ in range(5):
+            tab.click("#again")
+            found += counts()[:4]
+        return sorted(found)[10]
+    assert len(counts()) == 5 and 4 <= usual() <= 40
     tab.click("#clear")
-    assert all(count <= 12 for count in counts()[:4])  # nearly nothing to go on from
+    assert usual() <= 4  # nearly nothing to go on from
+    tab.locator("#clear").focus()
     tab.keyboard.press("Tab"), tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "again" and complaints == []
 
@@ -303,6 +316,21 @@ def test_draw_in_a_sandbox(browser, tmp_path, act):
     go()
     inside.locator("#message").filter(has_text="never seen: zebra").wait_for()
     assert complaints == []
+
+
+def test_served_as_a_page_of_its_own(browser, tmp_path):
+    "As the home page of the site frames it: it asks the server for nothing else, not even for an icon."
+    live("vit").save(tmp_path / "live.html")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    complaints, asked, tab = [], [], browser.new_page()
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"http://127.0.0.1:{server.server_port}/live.html")
+    tab.locator("#answers").filter(has_text="red").wait_for()
+    tab.wait_for_timeout(500)
+    server.shutdown()
+    assert complaints == [] and [url.rsplit("/", 1)[1] for url in asked] == ["live.html"]
 
 
 def test_what_is_refused():

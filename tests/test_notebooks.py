@@ -113,7 +113,7 @@ def test_front_matter(notebook):
 
 
 def test_figures_have_words(notebook):
-    "Every cell that stores a picture says what is on it."
+    "Every cell that stores an image says what is on it."
     for cell in code_cells(notebook[1]):
         if any("image/png" in o.get("data", {}) for o in cell.outputs):
             assert "#| fig-alt:" in cell.source, cell.source[:100]

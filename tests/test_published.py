@@ -1,5 +1,5 @@
 """As published, rehearsed: every cell that needs the hub runs against a stand-in for it, with the cells that it depends on, up to the
-comparison with the recorded result, which random weights can't reach."""
+comparison with the published result, which random weights can't reach."""
 import json
 import re
 
@@ -31,7 +31,7 @@ def outcomes(name, env):
 
 
 def must_differ(source):
-    "Does a cell compare what random weights decide with a recorded result?"
+    "Does a cell compare what random weights decide with a published result?"
     return ".check(" in source and not ("clip_tokenizer" in source and stand_in.MERGES.is_file())
 
 
@@ -40,7 +40,7 @@ def test_every_hub_cell_reaches_its_comparison(name, hub):
     for number, (source, outcome) in outcomes(name, hub).items():
         print(f"{name}, cell {number}: {outcome[:150]}")
         if must_differ(source):
-            assert re.match(r"AssertionError: \S+/\S+ was given .+: expected .+, as recorded in .+, found .+", outcome, re.S), (name, number, outcome)
+            assert re.match(r"AssertionError: \S+/\S+ was given .+: expected .+, as published in .+, found .+", outcome, re.S), (name, number, outcome)
         else:
             assert outcome == "passed", (name, number, outcome)
 
@@ -64,18 +64,18 @@ HELPERS = """
 import json, os, sys, urllib.request, warnings
 import numpy as np
 from beyondtext import ask_document, ask_image, ask_table, classify_image, classify_video, complete_image, encode_text, find_images, match_texts, transcribe
-picture = np.zeros((64, 64, 3), np.uint8)
+image = np.zeros((64, 64, 3), np.uint8)
 calls = {
-    "classify_image": lambda: classify_image(picture, checkpoint="hub"),
-    "complete_image": lambda: complete_image(picture[:32], n=1, checkpoint="hub"),
-    "classify_video": lambda: classify_video([picture] * 8, checkpoint="hub"),
+    "classify_image": lambda: classify_image(image, checkpoint="hub"),
+    "complete_image": lambda: complete_image(image[:32], n=1, checkpoint="hub"),
+    "classify_video": lambda: classify_video([image] * 8, checkpoint="hub"),
     "ask_table": lambda: ask_table({"a": ["1", "2"]}, "how many?", checkpoint="hub"),
     "transcribe": lambda: transcribe(np.random.default_rng(0).normal(0, 0.1, 16_000), sampling_rate=16_000, checkpoint="hub"),
-    "match_texts": lambda: match_texts(picture, ["cats", "text"], checkpoint="hub"),
-    "match_texts, AltCLIP": lambda: match_texts(picture, ["cats", "text"], system="altclip", checkpoint="hub"),
-    "find_images": lambda: find_images([picture, picture + 9], "cats", checkpoint="hub"),
+    "match_texts": lambda: match_texts(image, ["cats", "text"], checkpoint="hub"),
+    "match_texts, AltCLIP": lambda: match_texts(image, ["cats", "text"], system="altclip", checkpoint="hub"),
+    "find_images": lambda: find_images([image, image + 9], "cats", checkpoint="hub"),
     "encode_text": lambda: encode_text("cats", checkpoint="hub"),
-    "ask_image": lambda: ask_image(picture, "how many cats?", checkpoint="hub"),
+    "ask_image": lambda: ask_image(image, "how many cats?", checkpoint="hub"),
     "ask_document": lambda: ask_document({"words": ["Total", "9.00"], "boxes": [(0, 0, 100, 20), (200, 0, 300, 20)]}, "what is the total?", checkpoint="hub"),
 }
 def count(): return int(urllib.request.urlopen(os.environ["HF_ENDPOINT"] + "/count").read())

@@ -156,7 +156,7 @@ def test_no_source_no_sweep(monkeypatch, tmp_path):
     (lambda: challenges.training_memory(BertConfig(num_hidden_layers=1)), "model is of type bert; accepted are GPT-2"),
     (lambda: challenges.training_memory(GPT2Config(n_layer=1), batch_size=-1), "batch_size is -1"),
     (lambda: challenges.training_memory(GPT2Config(n_layer=1), batch_size=0), "batch_size is 0"),
-    (lambda: challenges.inference_memory(1e9), "model is .*its configuration, which tell the size of the cache"),
+    (lambda: challenges.inference_memory(1e9), "model is .*its configuration, which determine the size of the cache"),
     (lambda: challenges.inference_memory(GPT2Config(n_layer=1), precision="int2"), "precision is 'int2'"),
     (lambda: challenges.inference_memory(GPT2Config(n_layer=1), batch_size=0), "batch_size is 0"),
     (lambda: curation.near_duplicates("one text"), "texts is one text; accepted is a list"),
@@ -219,13 +219,13 @@ def test_curation_keeps_one_of_each():
 
 
 def test_explorer_follows_its_controls():
-    "Moving a slider draws anew; the output carries a picture for pages."
+    "Moving a slider draws anew; the output carries an image for pages."
     instrument = challenges.explore_budget()
-    dollars, device, *_, picture = instrument.children
-    before = picture.value
+    dollars, device, *_, image = instrument.children
+    before = image.value
     dollars.value = 1e8
-    assert picture.value != before
-    before = picture.value
+    assert image.value != before
+    before = image.value
     device.value = "V100"
-    assert picture.value != before and bytes(picture.value[:4]) == b"\x89PNG"
+    assert image.value != before and bytes(image.value[:4]) == b"\x89PNG"
     assert {"image/png", "text/plain"} <= set(instrument._repr_mimebundle_())

@@ -1,5 +1,5 @@
 """The pages in a real browser: no error in the console, no request to elsewhere, no sideways scrolling on small screens, no
-accessibility violation, words for every picture, no dead link. Run on the plain pages that the course writes, and on the rendered site
+accessibility violation, words for every image, no dead link. Run on the plain pages that the course writes, and on the rendered site
 where quarto is on the PATH. The site is rendered in a copy of the project (BEYONDTEXT_SITE names a folder with one that is rendered
 already) and served over http."""
 import functools
@@ -81,8 +81,8 @@ def site(tmp_path_factory):
 def pages(request): return request.getfixturevalue(request.param)
 
 
-def test_links_and_pictures(pages):
-    "Every link within leads to a page that is there, every picture has words."
+def test_links_and_images(pages):
+    "Every link within leads to a page that is there, every image has words."
     for page in pages:
         text = page.read_text()
         for tag in re.findall(r"<img[^>]*>", text):
@@ -164,7 +164,7 @@ def test_the_feed(site):
 
 
 def test_heads_of_the_site(site):
-    "Each page says what it is, where it lives and which picture shows it."
+    "Each page says what it is, where it lives and which image shows it."
     for page in site:
         head = page.read_text().split("</head>")[0]
         if page.name in ("404.html", "live.html"): continue  # found by no search; shown in a frame
@@ -174,16 +174,16 @@ def test_heads_of_the_site(site):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name, words", [("live", "red"), ("live_igpt", "coloured pixels"), ("live_clip", "a red circle"), ("live_dalle", "All 64")])
+@pytest.mark.parametrize("name, words", [("live/vit", "red"), ("live/igpt", "coloured pixels"), ("live/clip", "a red circle"), ("live/dalle", "All 64")])
 def test_toys_answer_on_their_pages(pages, browser, name, words):
     page = pages.folder / ("nbs" if pages.address else "") / f"{name}.html"
     _, tab, _ = next(visited(browser, pages, [page]))
     tab.locator("iframe").scroll_into_view_if_needed()
-    tab.frame_locator("iframe").locator("#progress" if name == "live_dalle" else "#answers").filter(has_text=words).wait_for()
+    tab.frame_locator("iframe").locator("#progress" if name == "live/dalle" else "#answers").filter(has_text=words).wait_for()
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["index", "nbs/live"])
+@pytest.mark.parametrize("name", ["index", "nbs/live/vit"])
 def test_toys_follow_the_switch_of_the_page(site, browser, name):
     for dark in (False, True):
         _, tab, _ = next(visited(browser, site, [site.folder / f"{name}.html"], dark=dark))

@@ -17,7 +17,7 @@ from beyondtext.multimodal import ctc, speech, unsupervised_speech
 from beyondtext.recipes import punctuation, speech as speech_recipe
 from beyondtext.toys.experiments import load_experiment
 from beyondtext.world import voices
-from beyondtext.recordings import read_audio
+from beyondtext.inputs.sound import read_audio
 
 def test_an_untrained_model_fails_the_bars():
     torch.manual_seed(0)
@@ -196,7 +196,7 @@ def test_beam_search_finds_the_best_text():
 
 
 def test_letters_are_foreseen():
-    model = ctc.LetterModel(["a red star", "a red ring"], order=4)
+    model = ctc.NgramModel(["a red star", "a red ring"], order=4)
     assert model("a re", "d") > model("a re", "s") and model("a red ", "s") == model("a red ", "r")
     assert model("", "z") < model("", "a")
 

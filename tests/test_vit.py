@@ -29,7 +29,7 @@ def test_the_classifier_is_the_real_pipeline(scene):
     assert best == {scene.objects[0].colour, scene.objects[0].shape}
 
 
-def test_every_form_of_one_picture_gives_one_answer(scene, tmp_path):
+def test_every_form_of_one_image_gives_one_answer(scene, tmp_path):
     image = scene.image()
     image.save(tmp_path / "a.png")
     turned = image.transpose(Image.Transpose.ROTATE_90)
@@ -45,7 +45,7 @@ def test_every_form_of_one_picture_gives_one_answer(scene, tmp_path):
     assert list(wanted.columns) == ["label", "score"] and len(wanted) == 5
 
 
-def test_a_picture_from_an_address(scene, tmp_path):
+def test_an_image_from_an_address(scene, tmp_path):
     import threading
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -67,14 +67,14 @@ def test_lists_and_batches(scene):
     assert len(classify_image(scene.image(), top_k=100)) == 14
 
 
-def test_a_grey_picture_of_another_size_is_taken(scene):
+def test_a_grey_image_of_another_size_is_taken(scene):
     large = scene.image().convert("L").resize((200, 100))
     assert set(classify_image(large)) == {"label", "score"}
 
 
 @pytest.mark.parametrize("image, error, message", [("none.png", ValueError, "no file 'none.png'"), ([], ValueError, "empty list"), (None, TypeError, "NoneType"), ([None], TypeError, "NoneType"),
-                                                   (b"no picture", ValueError, "not a picture"), (np.zeros((1, 0, 3)), ValueError, "shape")])
-def test_bad_pictures_are_refused_before_any_model_is_loaded(image, error, message, monkeypatch):
+                                                   (b"no image", ValueError, "not an image"), (np.zeros((1, 0, 3)), ValueError, "shape")])
+def test_bad_images_are_refused_before_any_model_is_loaded(image, error, message, monkeypatch):
     monkeypatch.setenv("BEYONDTEXT_CHECKPOINT", "this would fail")
     with pytest.raises(error, match=message): classify_image(image)
 

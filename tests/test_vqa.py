@@ -1,4 +1,4 @@
-"Questions to pictures: balanced and biased questions, and what is refused."
+"Questions to images: balanced and biased questions, and what is refused."
 import warnings
 from collections import Counter
 
@@ -12,7 +12,7 @@ from beyondtext.toys.experiments import load_experiment
 from beyondtext.multimodal import vqa
 from beyondtext.recipes import regions, vqa as vqa_recipe
 from beyondtext.world.language import ANSWERS, questions
-from beyondtext.world.scenes import make_scene, make_scenes, picture_batch
+from beyondtext.world.scenes import make_scene, make_scenes, image_batch
 
 def test_a_blind_model_is_exposed_by_balanced_questions():
     found = load_experiment("vqa-biased").set_index("model")
@@ -71,7 +71,7 @@ def test_neighbours_are_right(index):
 def test_regions_lie_where_objects_are():
     scenes = make_scenes(100, "test", "several")
     model, near = vqa_recipe.toy_detector(), 0
-    features, boxes = regions.find_regions(model, picture_batch(scenes))
+    features, boxes = regions.find_regions(model, image_batch(scenes))
     assert features.shape == (100, 4, 64) and boxes.shape == (100, 4, 4) and 0 <= boxes.min() and boxes.max() <= 1
     middles = (boxes[..., :2] + boxes[..., 2:]) / 2
     for scene, found in zip(scenes, middles):
@@ -88,7 +88,7 @@ def test_bad_questions(question, error, words, monkeypatch):
     with pytest.raises(error, match=words): vqa.ask_image(make_scene(0).image(), question)
 
 
-def test_bad_pictures_and_systems(monkeypatch):
+def test_bad_images_and_systems(monkeypatch):
     monkeypatch.setattr(vqa, "checkpoint_folder", lambda *a: pytest.fail("a model was asked for"))
     with pytest.raises(ValueError, match="no file"): vqa.ask_image("missing.png", "how many objects are there?")
     with pytest.raises(TypeError): vqa.ask_image(3, "how many objects are there?")
@@ -105,7 +105,7 @@ def test_unknown_words_are_warned_of_and_known_ones_not():
         vqa.ask_image(image, "Is there a purple square?")
 
 
-def test_pictures_of_any_form_get_the_same_answer(tmp_path):
+def test_images_of_any_form_get_the_same_answer(tmp_path):
     scene = make_scene(5, "test", "several")
     scene.image().save(tmp_path / "scene.png")
     asked = "how many objects are there?"

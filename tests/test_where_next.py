@@ -28,7 +28,7 @@ def test_the_table_of_what_is_seen():
     assert right >= 54
 
 
-def test_an_empty_picture_has_an_empty_table():
+def test_an_empty_image_has_an_empty_table():
     from PIL import Image
 
     table = where_next.table_of_objects(Image.new("RGB", (32, 32), (238, 238, 238)))

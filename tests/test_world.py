@@ -11,32 +11,32 @@ from scipy import ndimage
 
 from beyondtext.world import scenes
 from beyondtext.world.dataset import world_dataset
-from beyondtext.world.films import DIRECTIONS, make_film
+from beyondtext.world.videos import DIRECTIONS, make_video
 from beyondtext.world.language import ANSWERS, CHINESE, caption, questions
-from beyondtext.world.scenes import COLOURS, HELD_OUT, SHAPES, SPLITS, Scene, make_scene, make_scenes, picture_batch, pictures, render
+from beyondtext.world.scenes import COLOURS, HELD_OUT, SHAPES, SPLITS, Scene, make_scene, make_scenes, image_batch, scene_images, render
 
 GOLDEN = """import hashlib
-from beyondtext.world.films import make_film
+from beyondtext.world.videos import make_video
 from beyondtext.world.language import questions
 from beyondtext.world.scenes import SPLITS, make_scene
-data = [repr((make_scene(i, s, k), make_film(i, s))) for s in SPLITS for k in ("single", "several") for i in range(50)]
+data = [repr((make_scene(i, s, k), make_video(i, s))) for s in SPLITS for k in ("single", "several") for i in range(50)]
 asked = [repr(questions(make_scene(i, "train", "several"))) for i in range(200)]
 print(hashlib.sha256("".join(data + asked).encode()).hexdigest()[:16])"""
 
 
 def test_the_world_is_the_same_everywhere():
-    "Scenes, films and questions of this version never change: whoever changes them raises VERSION and writes the new hash here."
+    "Scenes, videos and questions of this version never change: whoever changes them raises VERSION and writes the new hash here."
     hashes = {python("-c", GOLDEN, env={"PYTHONHASHSEED": seed}).stdout.strip() for seed in ("0", "1")}
-    assert (scenes.VERSION, hashes) == ("1", {"0d735564652ffee9"})
+    assert (scenes.VERSION, hashes) == ("1", {"9d062858298961af"})
 
 
-def test_pictures_are_the_same_everywhere():
+def test_images_are_the_same_everywhere():
     "Pixels may differ by rounding between versions of Pillow, and by no more."
-    picture = pictures([make_scene(i, "train", "several") for i in range(20)])
-    assert (pictures([make_scene(i, "train", "several") for i in range(20)]) == picture).all()
-    batch = picture_batch([make_scene(i, "train", "several") for i in range(20)])
-    assert batch.shape == (20, 3, 32, 32) and batch.is_contiguous() and (batch.permute(0, 2, 3, 1).numpy() == picture).all()
-    assert abs(picture.mean() - 225.67) < 0.05
+    image = scene_images([make_scene(i, "train", "several") for i in range(20)])
+    assert (scene_images([make_scene(i, "train", "several") for i in range(20)]) == image).all()
+    batch = image_batch([make_scene(i, "train", "several") for i in range(20)])
+    assert batch.shape == (20, 3, 32, 32) and batch.is_contiguous() and (batch.permute(0, 2, 3, 1).numpy() == image).all()
+    assert abs(image.mean() - 225.67) < 0.05
 
 
 def test_what_covers_a_pixel_is_the_callers_own():
@@ -61,34 +61,34 @@ def test_held_out_pairs_are_balanced():
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_nothing_held_out_leaks(split):
-    "Neither in scenes nor in films nor in the words of a question."
+    "Neither in scenes nor in videos nor in the words of a question."
     pairs = re.compile("|".join(f"{c} {s}" for c, s in HELD_OUT))
     for i in range(1500):
-        several, single, film = make_scene(i, split, "several"), make_scene(i, split), make_film(i, split)
-        for scene in (several, single, film.scene):
+        several, single, video = make_scene(i, split, "several"), make_scene(i, split), make_video(i, split)
+        for scene in (several, single, video.scene):
             has = any((o.colour, o.shape) in HELD_OUT for o in scene.objects)
             assert has == split.endswith("held_out")
         if not split.endswith("held_out"):
-            assert not pairs.search(caption(several) + film.caption() + " ".join(q.text for q in questions(several)))
+            assert not pairs.search(caption(several) + video.caption() + " ".join(q.text for q in questions(several)))
 
 
-def blobs(picture):
+def blobs(image):
     "Objects found again from pixels alone: connected regions of one colour, with their centres as fractions of the side."
     names = list(COLOURS)
     palette = np.array([COLOURS[n] for n in names], float)
-    distance = np.linalg.norm(picture[:, :, None].astype(float) - palette, axis=-1)
+    distance = np.linalg.norm(image[:, :, None].astype(float) - palette, axis=-1)
     nearest = np.where(distance.min(-1) < 60, distance.argmin(-1), -1)
     found = []
     for k, name in enumerate(names):
         regions, n = ndimage.label(nearest == k, structure=np.ones((3, 3)))
         for region in range(1, n + 1):
             ys, xs = np.nonzero(regions == region)
-            if len(ys) >= 0.002 * picture.shape[0] ** 2: found.append((name, (xs.mean() + 0.5) / picture.shape[1], (ys.mean() + 0.5) / picture.shape[0]))
+            if len(ys) >= 0.002 * image.shape[0] ** 2: found.append((name, (xs.mean() + 0.5) / image.shape[1], (ys.mean() + 0.5) / image.shape[0]))
     return found
 
 
-def test_pictures_agree_with_their_scenes():
-    "Count, colours and places, read from the pixels; on noisy pictures four times as fine."
+def test_images_agree_with_their_scenes():
+    "Count, colours and places, read from the pixels; on noisy images four times as fine."
     for i in range(300):
         scene = make_scene(i, SPLITS[i % 5], "several")
         found = blobs(render(scene, 128))
@@ -126,7 +126,7 @@ def answer(text, found):
 
 
 def test_answers_agree_with_the_pixels():
-    "Colours, places and numbers are read from the picture; only the shape is taken from the nearest object of the scene."
+    "Colours, places and numbers are read from the image; only the shape is taken from the nearest object of the scene."
     kinds, yes = [], 0
     for i in range(300):
         scene = make_scene(i, SPLITS[i % 5], "several")
@@ -143,25 +143,25 @@ def test_answers_agree_with_the_pixels():
     assert yes == 0  # as many yes as no
 
 
-def place_on_a_ring(picture, colour):
-    "The centre of what has this colour, on a picture whose sides are joined: a mean of angles, in each direction."
-    mask = np.linalg.norm(picture.astype(float) - COLOURS[colour], axis=-1) < 60
-    angles = np.exp(2j * np.pi * np.arange(len(picture)) / len(picture))
+def place_on_a_ring(image, colour):
+    "The centre of what has this colour, on an image whose sides are joined: a mean of angles, in each direction."
+    mask = np.linalg.norm(image.astype(float) - COLOURS[colour], axis=-1) < 60
+    angles = np.exp(2j * np.pi * np.arange(len(image)) / len(image))
     return np.array([np.angle(mask.sum(axis) @ angles) / (2 * np.pi) for axis in (0, 1)])
 
 
-def test_films_move_as_they_say():
+def test_videos_move_as_they_say():
     for i in range(200):
-        film = make_film(i, SPLITS[i % 5])
-        places = [place_on_a_ring(f, film.scene.objects[0].colour) for f in film.frames(3, 64)]
+        video = make_video(i, SPLITS[i % 5])
+        places = [place_on_a_ring(f, video.scene.objects[0].colour) for f in video.frames(3, 64)]
         steps = (np.diff(places, axis=0) + 0.5) % 1 - 0.5
-        assert np.abs(steps - np.array(DIRECTIONS[film.direction]) * film.step).max() < 0.03, i
+        assert np.abs(steps - np.array(DIRECTIONS[video.direction]) * video.step).max() < 0.03, i
 
 
 def test_single_frames_do_not_tell_the_direction():
     "Where the object starts is spread alike for all directions."
     starts = {d: [] for d in DIRECTIONS}
-    for i in range(2000): starts[make_film(i).direction].append((make_film(i).scene.objects[0].x, make_film(i).scene.objects[0].y))
+    for i in range(2000): starts[make_video(i).direction].append((make_video(i).scene.objects[0].x, make_video(i).scene.objects[0].y))
     assert min(map(len, starts.values())) > 400
     assert max(np.abs(np.mean(s, axis=0) - 0.5).max() for s in starts.values()) < 0.05
 
@@ -178,21 +178,21 @@ def test_data_sets_hold_what_the_scenes_hold():
 
 @pytest.mark.parametrize("call, message", [
     (lambda: make_scene(0, "training"), "accepted are train, validation"), (lambda: make_scene(-1), "index is -1"), (lambda: make_scene("1"), "index is '1'"),
-    (lambda: make_scene(0, kind="many"), "'single' and 'several'"), (lambda: make_film(0, "none"), "split is 'none'"), (lambda: caption(Scene(()), "fr"), "'en' and 'zh'"),
-    (lambda: render(Scene(()), 2), "size is 2"), (lambda: world_dataset("films", n=-1), "index is -1"),
+    (lambda: make_scene(0, kind="many"), "'single' and 'several'"), (lambda: make_video(0, "none"), "split is 'none'"), (lambda: caption(Scene(()), "fr"), "'en' and 'zh'"),
+    (lambda: render(Scene(()), 2), "size is 2"), (lambda: world_dataset("videos", n=-1), "index is -1"),
 ])
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message): call()
 
 
 def test_speed():
-    "Making and rendering a scene costs less than a few times what it takes to save its picture."
+    "Making and rendering a scene costs less than a few times what it takes to save its image."
     def seconds(work):
         start = time.perf_counter()
         work()
         return time.perf_counter() - start
     scenes = make_scenes(200)
     images = [s.image() for s in scenes]
-    pairs = [(seconds(lambda: pictures(make_scenes(200))), seconds(lambda: [i.save(io.BytesIO(), "png") for i in images])) for _ in range(7)]
+    pairs = [(seconds(lambda: scene_images(make_scenes(200))), seconds(lambda: [i.save(io.BytesIO(), "png") for i in images])) for _ in range(7)]
     ours, saving = (median(column) for column in zip(*pairs))
     assert ours < 4 * saving, f"{ours:.3f} s against {saving:.3f} s"

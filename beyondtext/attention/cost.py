@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 # %% ../../nbs/attention/cost.ipynb #a4e58c7c
 def peak_memory(
     function,  # without arguments
-    *given,  # tensors that it uses and that exist already: they don't count
+    *given,  # existing tensors that it uses, which are not counted
 ) -> int:  # bytes
-    "The most memory that the tensors made by `function` hold at a time, its result among them."
+    "Peak memory of the tensors that `function` allocates, including its result."
     from torch.distributed._tools.mem_tracker import MemTracker
 
     tracker = MemTracker()
@@ -37,7 +37,7 @@ def merge(
     second,
     second_log,  # the same for other keys
 ):  # the same for all of them
-    """Put together the attention over two disjoint sets of keys. Where both are empty (log-sum-exp of
+    """Combine the attention outputs over two disjoint sets of keys. Where both sets are empty (log-sum-exp of
     minus infinity), the output is zero."""
     import torch
 
@@ -63,7 +63,7 @@ def softmax_with_log(
 
 # %% ../../nbs/attention/cost.ipynb #09fa19a4
 def _allowed(mask, i: int, j: int, rows: int, columns: int, causal: bool, q):
-    "Which of a tile's pairs may attend: a Boolean or additive tensor, or None for all."
+    "The mask of a tile, Boolean or additive; None if all of its pairs may attend."
     import torch
 
     tile = None if mask is None else mask[..., i : i + rows, j : j + columns].reshape(-1, rows, columns)
@@ -86,7 +86,7 @@ def _scores(q, k, allowed):
     return scores.masked_fill_(~allowed, -math.inf) if allowed.dtype == torch.bool else scores.add_(allowed)
 
 def _tiles(q, k, chunk: tuple[int, int], causal: bool):
-    "For each chunk of queries, its start and end and those of the chunks of keys that it may see."
+    "Yield the start and end of each chunk of queries, and of the chunks of keys that it may attend to."
     n, m = q.shape[1], k.shape[1]
     for i in range(0, n, chunk[0]):
         last = min(m, i + chunk[0]) if causal else m
@@ -131,10 +131,10 @@ def _backward(q, k, v, log, delta, grad, mask, causal: bool, chunk: tuple[int, i
 # %% ../../nbs/attention/cost.ipynb #3ea94f23
 @functools.lru_cache(maxsize=1)
 def attention_function():
-    """The operation that PyTorch differentiates by calling a function of ours: `apply(q, k, v, forward, backward)` gives
-    the output (b, n, e) and the log-sum-exp (b, n, 1). It keeps these two, no weights.
-    `forward(q, k, v)` computes them, `backward(q, k, v, log, delta, gradient)` three gradients; there, the log of a query
-    without a key is plus infinity. Made on first use, so that importing this module doesn't load PyTorch."""
+    """An autograd function with our own backward pass: `apply(q, k, v, forward, backward)` returns the output (b, n, e)
+    and the log-sum-exp (b, n, 1). It saves these two for the backward pass, but no weights.
+    `forward(q, k, v)` computes both; `backward(q, k, v, log, delta, gradient)` returns the gradients of q, k and v, where log is
+    plus infinity for a query without a key. Created on first use, so that importing this module doesn't load PyTorch."""
     import torch
 
     class Attention(torch.autograd.Function):
@@ -157,8 +157,8 @@ def attention_function():
 
 # %% ../../nbs/attention/cost.ipynb #f83626de
 def check_qkv(q, k, v) -> None:
-    """Raise a TypeError or ValueError that names what doesn't fit: q (..., n, d), k (..., m, d), v
-    (..., m, e), floating point, of one type."""
+    """Check that q (..., n, d), k (..., m, d) and v (..., m, e) are floating-point tensors of one type. Raises a TypeError
+    or ValueError that names the first one that doesn't fit."""
     import torch
 
     for name, t in (("q", q), ("k", k), ("v", v)):
@@ -183,7 +183,7 @@ def check_qkv(q, k, v) -> None:
 
 # %% ../../nbs/attention/cost.ipynb #438f84bc
 def _check_mask(mask, q, k):
-    "The mask as a view of the shape (..., n, m), or an error that says what doesn't fit."
+    "The mask, expanded to (..., n, m) as a view. Raises TypeError or ValueError if it doesn't fit."
     import torch
 
     if mask is None:
@@ -195,7 +195,7 @@ def _check_mask(mask, q, k):
             f"mask has {mask.dtype}; accepted are Boolean (True may attend) and additive floating-point masks"
         )
     if mask.requires_grad:
-        raise ValueError("mask requires a gradient; accepted are masks without")
+        raise ValueError("mask requires a gradient; accepted are masks without one")
     if mask.is_floating_point() and not mask.is_meta and mask.any() and ((mask == 0) | (mask == 1)).all():
         raise ValueError(
             "mask has floating-point zeros and ones, which would be added to the scores; accepted are Boolean masks, such as mask.bool(), and additive ones"
@@ -205,15 +205,15 @@ def _check_mask(mask, q, k):
         return mask.expand(shape)
     except RuntimeError:
         raise ValueError(
-            f"mask has the shape {tuple(mask.shape)}; accepted is what can be expanded to {shape}"
+            f"mask has the shape {tuple(mask.shape)}; accepted is a mask that expands to {shape}"
         ) from None
 
 # %% ../../nbs/attention/cost.ipynb #725d5c5b
 def check_numbers(
     least: int,
-    **given,  # by the names of the arguments
+    **given,  # the numbers, by argument name
 ) -> None:
-    "Raise a TypeError or ValueError that names the first of the numbers which isn't whole or is below `least`."
+    "Raise a TypeError or ValueError that names the first number that isn't whole or is below `least`."
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, numbers.Integral):
             raise TypeError(f"{name} is {value!r}; accepted are whole numbers from {least}")
@@ -222,14 +222,14 @@ def check_numbers(
 
 # %% ../../nbs/attention/cost.ipynb #dbdf9f2a
 def _tokens_of(mask):
-    "A mask in either of its forms as True for tokens."
+    "Convert either form of attention mask to a Boolean one that is True for tokens."
     import torch
 
     if mask.dtype == torch.bool or mask.is_meta:
         return mask != 0
     if ((mask == 0) | (mask == 1)).all():
         return mask == 1
-    if ((mask == 0) | (mask <= -1e4)).all():  # added to scores, as `transformers` does inside
+    if ((mask == 0) | (mask <= -1e4)).all():  # an additive mask, as `transformers` uses internally
         return mask == 0
     found = mask[(mask != 0) & (mask != 1) & ~(mask <= -1e4)]
     raise ValueError(
@@ -238,10 +238,10 @@ def _tokens_of(mask):
     )
 
 def key_padding(
-    attention_mask,  # (batch, m) or (m,): True or 1 for tokens, False or 0 for padding; or 0 for tokens, minus a lot for padding; or None
+    attention_mask,  # (batch, m) or (m,): True or 1 for tokens, False or 0 for padding; or 0 for tokens and a large negative number for padding; or None
     k,  # (..., m, d)
-):  # 0 for tokens and minus infinity for padding, (b, m, 1) with batch and heads in one, or None
-    "Padding as what is added to the scores. Raises TypeError for what is no tensor, and ValueError for another shape and for other values."
+):  # 0 for tokens and minus infinity for padding, (b, m, 1) with batch and heads merged, or None
+    "Padding as a bias for the scores. Raises TypeError if it is not a tensor, ValueError for a wrong shape or value."
     import torch
 
     if attention_mask is None:
@@ -268,11 +268,11 @@ def memory_efficient_attention(
     v: "torch.Tensor",  # (..., m, e)
     *,
     causal: bool = False,  # query i sees keys 0 to i, as in PyTorch's is_causal
-    mask: "torch.Tensor | None" = None,  # expands to (..., n, m): True may attend, or numbers to be added to the scores; no gradient flows to it
-    chunk: int | tuple[int, int] = (256, 512),  # queries and keys of a tile; one number for both
+    mask: "torch.Tensor | None" = None,  # expands to (..., n, m): Boolean (True may attend) or additive (added to the scores); no gradient flows to it
+    chunk: int | tuple[int, int] = (256, 512),  # queries and keys per tile; one number for both
 ) -> "torch.Tensor":  # (..., n, e), of q's type
     """Exact softmax attention that stores one tile of scores at a time, forward and backward (Rabe and Staats 2021; Dao et al. 2022).
-    Extra memory: batch x heads x chunk x chunk. A query that may attend to nothing gets zeros. Types of 16 bits are computed in 32.
+    Extra memory: batch x heads x chunk x chunk. A query without a key gets zeros. 16-bit inputs are computed in 32 bits.
     Raises TypeError or ValueError for tensors that don't fit together and for a chunk below 1."""
     import torch
 

@@ -14,7 +14,7 @@ from .plans import Group, Piece, Plan
 # %% ../../nbs/attention/execution.ipynb #0d7edce3
 @dataclass(frozen=True)
 class Task:
-    "What is computed at once: the blocks a to b of a group for one row of the batch, or the block a for all rows."
+    "A unit of work: blocks a to b of a group for one row of the batch, or block a for all rows."
 
     group: Group
     a: int
@@ -22,7 +22,7 @@ class Task:
     row: int | None
 
 def _tasks(plan: Plan, rows: int, device):
-    "Few blocks at once on a processor, for its cache; many on an accelerator."
+    "Split a plan into tasks: few blocks at once on a CPU, to stay in its cache; many on an accelerator."
     most = 2**18 if device.type == "cpu" else 2**25
     for group in plan.groups:
         if group.blocks < rows:
@@ -67,7 +67,7 @@ def _add(t, task: Task, piece: Piece, new):
         task_keys(t, task, piece).add_(new)
     elif piece.move == 0:
         task_keys(t, task, piece)[:1].add_(new.sum(0, keepdim=True))
-    else:  # in slices that don't overlap from block to block
+    else:  # in slices that don't overlap between blocks
         step, apart = task.group.step, piece.width
         if piece.move % step == 0:
             apart = piece.move // step
@@ -77,7 +77,7 @@ def _add(t, task: Task, piece: Piece, new):
 
 # %% ../../nbs/attention/execution.ipynb #68d96fc6
 def piece_bias(task: Task, piece: Piece, like, padding=None):
-    "0 or minus infinity for the pairs of a piece, to be added to its scores, or None."
+    "Bias for the scores of a piece: 0 for pairs that may attend, minus infinity for others; None if all may."
     import torch
 
     bias = None
@@ -98,8 +98,8 @@ def _scores(rows, keys, bias):
 
 # %% ../../nbs/attention/execution.ipynb #f7b676db
 def _forward(q, k, v, plan: Plan, bias):
-    """Attention by plan: (b, n, d), (b, m, d), (b, m, e) -> (b, n, e) and log-sum-exp (b, n, 1), which groups that are alone
-    don't set. `bias(task, piece)` gives what is added to the scores."""
+    """Attention by plan: (b, n, d), (b, m, d), (b, m, e) -> (b, n, e) and log-sum-exp (b, n, 1), which groups with `alone`
+    don't set. `bias(task, piece)` returns the bias for the scores."""
     import torch
 
     scale = 1 / math.sqrt(q.shape[-1])
@@ -121,7 +121,7 @@ def _forward(q, k, v, plan: Plan, bias):
 
 # %% ../../nbs/attention/execution.ipynb #a76020f0
 def _backward(q, k, v, log, delta, grad, plan: Plan, bias):
-    "Gradients of q, k and v: each piece's weights are computed again."
+    "Gradients of q, k and v; the weights of each piece are recomputed."
     import torch
 
     scale, (dq, dk, dv) = 1 / math.sqrt(q.shape[-1]), (torch.zeros_like(t) for t in (q, k, v))
@@ -149,7 +149,7 @@ def attend_by_plan(q, k, v, plan: Plan, bias):
 
 # %% ../../nbs/attention/execution.ipynb #db276013
 def attend_by_flex(q, k, v, function, tokens):
-    "The same by FlexAttention, which compiles a kernel for the pattern; for accelerators."
+    "Attention output by FlexAttention, which compiles a kernel for the pattern; for accelerators."
     import torch
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 

@@ -22,9 +22,9 @@ def lsh_buckets(
     sizes: tuple,  # even numbers, whose product is the number of buckets
     rounds: int = 1,
     seed: int = 0,
-):  # integers from 0 (..., rounds, n)
-    """Locality-sensitive hashing by angle: rotate at random, take the nearest of the axes and their opposites, for each size (Andoni
-    et al. 2015). Near vectors are likely to share a bucket."""
+):  # bucket numbers from 0, (..., rounds, n)
+    """Locality-sensitive hashing by angle: apply a random rotation and take the nearest axis or its opposite, for each size (Andoni
+    et al. 2015). Nearby vectors are likely to share a bucket."""
     import torch
 
     for size in sizes:
@@ -43,14 +43,14 @@ def lsh_buckets(
 
 # %% ../../nbs/attention/hashing.ipynb #bbcff7f6
 def bucket_sizes(n: int, chunk: int) -> tuple:
-    "About two buckets a chunk, a power of two; many of them as a product, which is cheaper to compute."
+    "A power of two, about two buckets per chunk; large numbers as a product of two, which is cheaper to compute."
     power = max(1, (2 * n // chunk).bit_length() - 1)
     return (2**power,) if power < 6 else (2 ** (power // 2), 2 ** (power - power // 2))
 
 # %% ../../nbs/attention/hashing.ipynb #dbcced55
 def _sort(bucket, tokens, chunk: int):
     """Sort positions by bucket, in each round: (b, rounds, n) -> the positions (b, rounds, m), where m is a multiple of the chunk and
-    padding is marked by n or more, and the place (b, rounds, n) of each position in them."""
+    padding has positions from n on, and the index (b, rounds, n) of each position among them."""
     import torch
 
     n = bucket.shape[-1]
@@ -70,7 +70,7 @@ def _sort(bucket, tokens, chunk: int):
 
 # %% ../../nbs/attention/hashing.ipynb #951d21af
 def _lsh_bias(task: Task, piece: Piece, queries, keys, n: int, causal: bool, kind):
-    "What is added to the scores, given the positions of queries (b, l, 1) and keys (b, m, 1); from n on they are padding."
+    "Bias for the scores, given the positions of queries (b, l, 1) and keys (b, m, 1); positions from n on are padding."
     i, j = task_queries(queries, task), task_keys(keys, task, piece).transpose(1, 2)
     same = i == j
     bias = same.to(kind).mul_(-1e5)
@@ -80,7 +80,7 @@ def _lsh_bias(task: Task, piece: Piece, queries, keys, n: int, causal: bool, kin
 # %% ../../nbs/attention/hashing.ipynb #b5ce8899
 def _attend_sorted(q, v, position, n: int, chunk: int, causal: bool, alone: bool):
     """Output (b, l, e) and log-sum-exp (b, l, 1) for q (b, n, d) and v (b, n, e) in the order of the positions (b, l): each chunk
-    attends to itself and the one before it, the first to the last."""
+    attends to itself and the previous one, the first chunk to the last one."""
     import torch
     from torch.nn import functional as F
 
@@ -100,18 +100,18 @@ def _attend_sorted(q, v, position, n: int, chunk: int, causal: bool, alone: bool
 
 # %% ../../nbs/attention/hashing.ipynb #30b77b9b
 def lsh_attention(
-    qk: "torch.Tensor",  # (..., n, d): the queries, and made unit vectors the keys too
+    qk: "torch.Tensor",  # (..., n, d): the queries and, normalised to unit vectors, the keys
     v: "torch.Tensor",  # (..., n, e)
     *,
-    chunk: int = 64,  # sorted by bucket, a query sees its own chunk and the one before it
+    chunk: int = 64,  # tokens per chunk; after sorting by bucket, a query sees its own chunk and the previous one
     rounds: int = 1,  # of hashing
-    buckets: "int | tuple[int, ...] | torch.Tensor | None" = None,  # an even number, or a tuple of them to be multiplied; 2 n / chunk, if not given; or a tensor (b, rounds, n)
+    buckets: "int | tuple[int, ...] | torch.Tensor | None" = None,  # an even number, or a tuple of even factors; None: about 2 n / chunk; or each token's bucket, a tensor (b, rounds, n)
     causal: bool = False,
-    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): 1 for tokens, 0 for padding (or 0 and minus a lot)
+    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): 1 for tokens, 0 for padding (or 0 and a large negative number)
     seed: int = 0,
 ) -> "torch.Tensor":  # (..., n, e), of qk's type
-    """Reformer's attention: queries and keys are one, and similar ones are sorted next to each other (Kitaev et al. 2020).
-    A position attends to itself only where nothing else is left. Rounds are weighted by their softmax denominators.
+    """Reformer's attention: queries and keys are shared, and similar ones are sorted next to each other (Kitaev et al. 2020).
+    A position attends to itself only if there is no other key. Rounds are weighted by their softmax denominators.
     Raises TypeError or ValueError for tensors that don't fit together and numbers out of range."""
     import torch
 

@@ -20,20 +20,20 @@ def elu_features(
     "elu(x) + 1, that is x + 1 above zero and e^x below (Katharopoulos et al. 2020)."
     import torch
 
-    return x.clamp(min=0) + torch.exp2(x.clamp(max=0) * math.log2(math.e))  # exp2 is the quickest exponential
+    return x.clamp(min=0) + torch.exp2(x.clamp(max=0) * math.log2(math.e))  # exp2 is the fastest exponential
 
 # %% ../../nbs/attention/linear.ipynb #4c9cc8ac
 def linear_step(
     q,  # (..., d): of one token
     k,
     v,  # (..., e)
-    state=None,  # what the last step gave
+    state=None,  # returned by the previous step
     feature_map=elu_features,
-):  # (..., e) and the state, whose size doesn't depend on how many tokens there were
+):  # the output (..., e) and the state, whose size doesn't depend on the number of tokens
     "One step of causal linear attention as a recurrent network, for generation."
     import torch
 
-    if hasattr(feature_map, "logarithm"):  # of exponentials: only their ratios to the largest are kept
+    if hasattr(feature_map, "logarithm"):  # exponential features: only their ratios to the largest are kept
         keys, queries = feature_map.logarithm(k, keys=True), feature_map.logarithm(q, keys=False)
         top = keys.detach() if state is None else torch.maximum(keys.detach(), state[2])
         features, exponents = (keys - top).exp2(), queries + top
@@ -50,7 +50,7 @@ def linear_step(
 
 # %% ../../nbs/attention/linear.ipynb #45e55fe2
 def _logarithms(feature_map, k, tokens, top):
-    """Logarithms of the features of keys (b, l, f) or None, and the largest of each feature so far, (b, 1, f). Padding counts as nothing."""
+    """Logarithms of the features of keys (b, l, f) and the running maximum of each feature (b, 1, f), or None for both. Padding is ignored."""
     import torch
 
     if not hasattr(feature_map, "logarithm"):
@@ -62,26 +62,26 @@ def _logarithms(feature_map, k, tokens, top):
     return logs, largest if top is None else torch.maximum(top, largest)
 
 def _key_features(feature_map, k, tokens, logs, top):
-    "Features of keys (b, l, f), divided by the largest of each feature where there are logarithms."
+    "Features of keys (b, l, f), divided by the running maximum of each feature if there are logarithms."
     features = feature_map(k) if logs is None else (logs - top).exp2_()
     return features if tokens is None else features * tokens
 
 def _rescaled(state, top):
-    "The state for larger maxima of the features."
+    "Rescale the state to larger maxima of the features."
     if state is None or top is None:
         return state
     shrink = (state[2] - top).exp2().transpose(1, 2)  # (b, f, 1)
     return state[0] * shrink, state[1] * shrink, top
 
 def _update(features, v, state, top):
-    "The state after further keys and values: sums of outer products (b, f, e) and of features (b, f, 1), and their maxima or None."
+    "Add keys and values to the state: sums of outer products (b, f, e) and of features (b, f, 1), and their maxima or None."
     import torch
 
     outer, total = torch.bmm(features.transpose(1, 2), v), features.sum(1).unsqueeze(-1)
     return (outer, total, top) if state is None else (state[0] + outer, state[1] + total, top)
 
 def _divide(numerator, denominator):
-    "Zero where nothing was summed up."
+    "The quotient, or zero where the denominator is zero."
     return numerator / denominator.masked_fill(denominator == 0, 1.0)
 
 # %% ../../nbs/attention/linear.ipynb #1b59be5b
@@ -105,10 +105,10 @@ def _parallel(q, k, v, tokens, feature_map, chunk: int):
     return torch.cat(found, 1)
 
 # %% ../../nbs/attention/linear.ipynb #c42a16f6
-_SAFE = 90  # the highest power of 2 that a feature of a query may have: with those of keys, below 1, no product overflows
+_SAFE = 90  # largest base-2 exponent of a query's feature; keys' features are at most 1, so that no product overflows
 
 def _causal_queries(feature_map, q, logs, top, state):
-    "Features of queries, each divided by the largest product with a key that it sees, or None where one overflows."
+    "Features of queries, divided by each query's largest product with a key that it sees; None if one overflows."
     import torch
 
     if logs is None:
@@ -123,7 +123,7 @@ def _causal_queries(feature_map, q, logs, top, state):
     return exponents.exp2_()
 
 def _causal_chunk(q, k, v, mask, feature_map, state):
-    "The answers of a chunk, and the state after it."
+    "The outputs of a chunk, and the state after it."
     import torch
 
     logs, top = _logarithms(feature_map, k, mask, state and state[2])
@@ -145,7 +145,7 @@ def _causal_chunk(q, k, v, mask, feature_map, state):
 
 # %% ../../nbs/attention/linear.ipynb #fce08605
 def _causal(q, k, v, tokens, feature_map, chunk: int):
-    "Attention to the keys up to the query: within a chunk by a triangle of weights, to earlier chunks by the state."
+    "Causal attention: within a chunk by a triangular matrix of weights, to earlier chunks through the state."
     import torch
 
     state, found = None, []
@@ -162,12 +162,12 @@ def linear_attention(
     v: "torch.Tensor",  # (..., m, e)
     *,
     causal: bool = False,  # query i sees keys 0 to i
-    feature_map: Callable = elu_features,  # (..., d) -> (..., f), at least zero; `Favor(d)` approximates softmax
-    attention_mask: "torch.Tensor | None" = None,  # (batch, m) or (m,): 1 for tokens, 0 for padding (or 0 and minus a lot)
-    chunk: int | None = None,  # tokens at a time: 64 if causal, else 512
+    feature_map: Callable = elu_features,  # (..., d) -> (..., f), non-negative; `Favor(d)` approximates softmax
+    attention_mask: "torch.Tensor | None" = None,  # (batch, m) or (m,): 1 for tokens, 0 for padding (or 0 and a large negative number)
+    chunk: int | None = None,  # tokens at a time; None: 64 if causal, else 512
 ) -> "torch.Tensor":  # (..., n, e), of q's type
-    """Attention whose weights are proportional to feature_map(q) @ feature_map(k): linear in time, and nothing of size n x m
-    (Katharopoulos et al. 2020). A query without a key gets zeros. Types of 16 bits are computed in 32.
+    """Attention whose weights are proportional to feature_map(q) @ feature_map(k): linear in time, without a matrix of size n x m
+    (Katharopoulos et al. 2020). A query without a key gets zeros. 16-bit inputs are computed in 32 bits.
     Raises TypeError or ValueError for tensors that don't fit together."""
     import torch
 
@@ -192,8 +192,8 @@ def favor_projection(
     seed: int = 0,
     orthogonal: bool = True,
 ):  # (features, d)
-    """Random directions with the lengths of Gaussian vectors; orthogonal within each group of d, which lowers the variance.
-    Raises TypeError or ValueError for what isn't a whole number from 1."""
+    """Random directions with the norms of Gaussian vectors; orthogonal within each group of d, which lowers the variance.
+    Raises TypeError or ValueError if a size is not a whole number from 1."""
     import torch
 
     check_numbers(1, width=width, features=features)
@@ -207,9 +207,9 @@ def favor_projection(
 def favor_features(
     x,  # (..., d)
     projection,  # (m, d)
-    kind: str = "positive",  # m of them, or "hyperbolic" (2 m) or "trigonometric" (2 m)
+    kind: str = "positive",  # "positive" (m features), "hyperbolic" (2 m) or "trigonometric" (2 m)
 ):  # (..., features)
-    """Random features whose inner products are, in the mean, exp(q k / sqrt(d)) (Choromanski et al. 2021): e^(w x) for each direction w,
+    """Random features whose inner products are, in expectation, exp(q k / sqrt(d)) (Choromanski et al. 2021): e^(w x) for each direction w,
     e^(w x) and e^(-w x), or cos(w x) and sin(w x). Raises ValueError for another kind."""
     import torch
 
@@ -236,8 +236,8 @@ class Favor:
         return favor_features(x, self.projection, "hyperbolic")
 
     def logarithm(self, x, keys: bool):
-        """Base-2 logarithms of the features, up to a constant and, for queries, up to a number for each query. Attention takes
-        away what they have in common before it raises 2 to them."""
+        """Base-2 logarithms of the features, up to a constant and, for queries, up to one number per query. Attention subtracts
+        their maxima before it exponentiates them."""
         import torch
 
         x = x * (x.shape[-1] ** -0.25)

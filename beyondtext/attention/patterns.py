@@ -17,7 +17,7 @@ from ..core import literal_text
 
 # %% ../../nbs/attention/patterns.ipynb #29b6e8d0
 class Pattern(ABC):
-    """Which query may attend to which key, for any length. Patterns are joined by `|` (or), `&` (and)
+    """The pairs of query and key that may attend, for any length. Combine patterns with `|` (or), `&` (and)
     and `~` (not)."""
 
     @abstractmethod
@@ -26,10 +26,10 @@ class Pattern(ABC):
 
     @abstractmethod
     def tiles(self, queries, keys, n: int, step: int):
-        """For tiles of pairs: may one of them attend, must all of them? Bounds, not the exact answer. `queries`
+        """For each tile of pairs, two Booleans: may any pair attend, must all? Bounds, not exact answers. `queries`
         and `keys` are (first, last), arrays of indices that broadcast; a tile's indices are `step` apart."""
 
-    step = 1  # the distance of the keys that belong together; 0 if it differs within the pattern
+    step = 1  # the distance between a query's neighbouring keys; 0 if it differs within the pattern
 
     def __or__(self, other):
         return Either(self, other) if isinstance(other, Pattern) else NotImplemented
@@ -41,7 +41,7 @@ class Pattern(ABC):
         return Not(self)
 
     def dense(self, n: int):  # a Boolean tensor (n, n)
-        "The whole mask, rows are queries. For looking at it and for tests: its memory is quadratic."
+        "The whole mask, with queries as rows. For inspection and tests only: its memory is quadratic."
         import torch
 
         index = torch.arange(n)
@@ -50,7 +50,7 @@ class Pattern(ABC):
 
 # %% ../../nbs/attention/patterns.ipynb #9e188aaf
 def _distances(queries, keys):
-    "The least and the largest key index less query index of each tile."
+    "The smallest and the largest distance, key index minus query index, in each tile."
     return keys[0] - queries[1], keys[1] - queries[0]
 
 # %% ../../nbs/attention/patterns.ipynb #5af5f78d
@@ -71,7 +71,7 @@ class Band(Pattern):
     `Band(128, 0)` looks back only."""
 
     before: int
-    after: int | None = None  # the same as before, if not given
+    after: int | None = None  # None: the same as `before`
 
     def __post_init__(self):
         object.__setattr__(self, "after", self.before if self.after is None else self.after)
@@ -114,7 +114,7 @@ class Dilated(Pattern):
     def tiles(self, queries, keys, n, step):
         (least, largest), reach = _distances(queries, keys), self._reach(n)
         near, inside = (largest >= -reach) & (least <= reach), (least >= -reach) & (largest <= reach)
-        if step % self.dilation == 0:  # a tile's distances are equal but for multiples of the dilation
+        if step % self.dilation == 0:  # a tile's distances differ by multiples of the dilation
             fits = least % self.dilation == 0
             return near & fits, inside & fits
         multiple = largest // self.dilation * self.dilation >= least  # is there one in the range?
@@ -151,7 +151,7 @@ class BlockLocal(Pattern):
 # %% ../../nbs/attention/patterns.ipynb #f61d1f22
 @dataclass(frozen=True, repr=False)
 class Global(Pattern):
-    """Some positions attend to all keys and are attended to by all queries. A number stands for the first
+    """Some positions attend to all keys and are attended to by all queries. A number n means the first n
     positions; negative positions count from the end. `queries=False`: they are only attended to;
     `keys=False`: they only attend."""
 
@@ -168,7 +168,7 @@ class Global(Pattern):
             object.__setattr__(self, "positions", tuple(int(p) for p in self.positions))
         else:
             check_numbers(0, positions=self.positions)
-            object.__setattr__(self, "positions", int(self.positions))  # NumPy has whole numbers of its own
+            object.__setattr__(self, "positions", int(self.positions))  # also converts NumPy's integers
 
     def __repr__(self):
         p, asides = (
@@ -201,7 +201,7 @@ class Global(Pattern):
 
 # %% ../../nbs/attention/patterns.ipynb #5b51635d
 def _members(pattern, n: int):
-    "Which positions are global: Boolean (n,)."
+    "A Boolean array (n,) that is True for global positions."
     positions = (
         np.arange(pattern.positions)
         if isinstance(pattern.positions, int)
@@ -209,21 +209,21 @@ def _members(pattern, n: int):
     )
     outside = positions[(positions < -n) | (positions >= n)]
     if len(outside):
-        raise ValueError(f"Global names the position {outside[-1]}; the sequence has {n}")
+        raise ValueError(f"Global names the position {outside[-1]}; the sequence length is {n}")
     members = np.zeros(n, bool)
     members[positions] = True
     return members
 
 @functools.lru_cache(maxsize=64)
 def _count(pattern, n: int):
-    "How many of the first 0, 1, ..., n positions are global."
+    "The number of global positions among the first 0, 1, ..., n."
     return np.concatenate([[0], _members(pattern, n).cumsum()])
 
 # %% ../../nbs/attention/patterns.ipynb #27b503f6
 @dataclass(frozen=True)
 class RandomBlocks(Pattern):
     """The sequence in blocks of `block`: the queries of a block attend to all keys of `count` other blocks, which are
-    drawn without replacement. Blocks that the pattern `avoid` reaches already are not drawn."""
+    drawn without replacement. Blocks that the pattern `avoid` already reaches are not drawn."""
 
     count: int
     block: int = 64
@@ -237,7 +237,7 @@ class RandomBlocks(Pattern):
             raise TypeError(f"avoid is of type {type(self.avoid).__name__}; accepted are patterns and None")
 
     def blocks(self, n: int):  # an array (blocks of queries, count) of key blocks; -1 where none is left
-        "Which blocks are drawn for the length n."
+        "The blocks drawn for length n."
         return _draw(self, n)
 
     def mask(self, n):
@@ -248,7 +248,7 @@ class RandomBlocks(Pattern):
 
     def tiles(self, queries, keys, n, step):
         (first, last), (left, right) = ([t // self.block for t in pair] for pair in (queries, keys))
-        if (spread := int(np.max(last - first))) > 8:  # of larger tiles nothing is known
+        if (spread := int(np.max(last - first))) > 8:  # no bounds for larger tiles
             return np.ones(np.broadcast_shapes(first.shape, left.shape), bool), np.False_
         drawn, may = self.blocks(n), False
         for more in range(spread + 1):
@@ -286,7 +286,7 @@ class _Pair(Pattern):
         return tuple(map(self.join, self.first.tiles(*tiles), self.second.tiles(*tiles)))
 
 class Either(_Pair):
-    "Pairs that one of two patterns allows: `a | b`."
+    "Pairs that at least one of two patterns allows: `a | b`."
 
     join = staticmethod(operator.or_)
 
@@ -298,7 +298,7 @@ class Either(_Pair):
         return self.first.step if self.first.step == self.second.step else 0
 
 class Both(_Pair):
-    "Pairs that two patterns allow: `a & b`."
+    "Pairs that both patterns allow: `a & b`."
 
     join = staticmethod(operator.and_)
 
@@ -329,15 +329,15 @@ class Not(Pattern):
 
 # %% ../../nbs/attention/patterns.ipynb #5f28835e
 def longformer(
-    window: int = 256,  # keys on each side: half of what the paper calls the window
-    positions=1,  # the global ones: how many from the start, or which
+    window: int = 256,  # keys on each side: half of the paper's window
+    positions=1,  # global positions: how many from the start, or which ones
 ) -> Pattern:
     "Longformer: a band, and some global positions (Beltagy et al. 2020)."
     return Band(window) | Global(positions)
 
 def bigbird(block: int = 64, random: int = 3, seed: int = 0) -> Pattern:
-    """BigBird in blocks: a query's own block and its neighbours, the first and the last block global, and random
-    blocks for each (Zaheer et al. 2020)."""
+    """Block-wise BigBird: each block attends to itself, its neighbours and some random blocks, and the first and last
+    blocks are global (Zaheer et al. 2020)."""
     nearby = BlockLocal(block, before=1, after=1) | Global(range(-block, block))
     return nearby | RandomBlocks(random, block, seed, avoid=nearby)
 
@@ -347,7 +347,7 @@ def plot_pattern(
     n: int = 16,  # tokens
     columns: int = 6,
 ):  # a Matplotlib figure
-    "Draw which pairs of a query (row) and a key (column) a pattern keeps, and its density."
+    "Draw the pairs of query (row) and key (column) that a pattern keeps, with its density."
     import matplotlib.pyplot as plt
     from matplotlib.colors import ListedColormap
 

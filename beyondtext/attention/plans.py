@@ -15,16 +15,16 @@ from .patterns import Either, Pattern
 # %% ../../nbs/attention/plans.ipynb #71676823
 @dataclass
 class Piece:
-    "Keys of the blocks of a group: a window that moves from block to block, or gathered ones."
+    "Keys of the blocks of a group: a window that moves from block to block, or gathered keys."
 
     keys: object  # a window's first key for the first block, or an index tensor (blocks, width)
     width: int
-    mask: object  # None if all may attend, or Boolean: (queries, width) if all blocks agree, (blocks, queries, width)
-    move: int = 0  # by how much the window moves
+    mask: object  # None if all may attend, or Boolean: (queries, width) if all blocks agree, else (blocks, queries, width)
+    move: int = 0  # offset of the window from block to block
 
 @dataclass
 class Group:
-    "Blocks of queries that are treated alike: their pieces have the same sizes and lie at equal distances."
+    "Blocks of queries that are computed alike: their pieces have the same sizes and are equally spaced."
 
     first: int  # the first query of the first block
     queries: int  # of a block
@@ -32,12 +32,12 @@ class Group:
     pieces: list
     blocks: int = 1
     move: int = 0  # from block to block
-    again: bool = False  # has another group given these queries some of their keys?
-    alone: bool = False  # do these keys suffice for the softmax, with one for each query?
+    again: bool = False  # has another group already covered some keys of these queries?
+    alone: bool = False  # is the softmax complete within a single piece, with a key for each query?
 
 @dataclass(frozen=True)
 class Plan:
-    "What `sparse_attention` does for a pattern and a length. No pair occurs in two pieces."
+    "The steps of `sparse_attention` for a pattern and a length. No pair occurs in two pieces."
 
     groups: list
     pairs: int = 0  # that may attend
@@ -65,8 +65,8 @@ def _by_step(pattern: Pattern) -> list:
 
 # %% ../../nbs/attention/plans.ipynb #9a4d286c
 def _row_blocks(pattern: Pattern, n: int, block: int, step: int):
-    """For each block of queries: the first one, its residue class, the keys that one of them may attend to (counted within the
-    class), and the Boolean mask (queries, keys)."""
+    """Yield, for each block of queries, the first one, its residue class, the keys that any of them may attend to (counted within
+    the class), and the Boolean mask (queries, keys)."""
     import torch
 
     allowed = pattern.mask(n)
@@ -92,11 +92,11 @@ def _row_blocks(pattern: Pattern, n: int, block: int, step: int):
             yield int(first[row]), rest, keys.numpy(), mask[:, some]
 
 # %% ../../nbs/attention/plans.ipynb #6d670e74
-_LONGEST = 1024  # keys of a window; longer ones are cut, so that their scores stay in the cache
+_LONGEST = 1024  # maximum number of keys in a window; longer ones are split, so that their scores stay in the cache
 
 def _cut(keys, mask, step: int) -> list:
-    """Pieces of the keys that a block of queries needs, which are given in rising order with their mask (queries, keys): windows
-    where they are one step apart, indices for the rest. [(first key or indices, number of keys, mask or None), ...]"""
+    """Split the keys of a block of queries, in ascending order and with their mask (queries, keys), into pieces: windows where
+    they are one step apart, indices for the rest. [(first key or indices, number of keys, mask or None), ...]"""
     runs = np.split(np.arange(len(keys)), np.flatnonzero(np.diff(keys) > step) + 1) if len(keys) else []
     gathered = []
     if len(runs) > 2:
@@ -123,11 +123,11 @@ class _Block:
     pieces: list
 
     def shape(self):
-        "What the blocks of a group share."
+        "The properties that all blocks of a group share."
         return self.queries, [(np.ndim(keys), width, mask is None) for keys, width, mask in self.pieces]
 
     def after(self, other):
-        "How far queries and windows have moved since the other block, and which masks are the other's."
+        "The offsets of queries and windows from the other block, and whether each mask is unchanged."
         moves = [self.first - other.first]
         for (keys, _, mask), (before, _, old) in zip(self.pieces, other.pieces):
             moves += [None if np.ndim(keys) else keys - before, mask is None or bool((mask == old).all())]
@@ -185,9 +185,9 @@ def _plan_of(pattern: Pattern, n: int, block: int) -> Plan:
 def make_plan(
     pattern: Pattern,
     n: int,  # length of the sequence
-    block: int | None = None,  # queries that are treated together; None: 64, or 32 where 64 would compute a tenth more
+    block: int | None = None,  # queries that are computed together; None: 64, or 32 if 64 would compute 10 % more
 ) -> Plan:
-    "How `sparse_attention` goes about a pattern. Raises TypeError or ValueError for numbers below one."
+    "The plan by which `sparse_attention` computes a pattern. Raises TypeError or ValueError for numbers below one."
     if block is not None:
         return _plan_of(pattern, n, block)
     large = _plan_of(pattern, n, 64)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/attention/sparse.ipynb #8d3892c4
 def dense_attention(q, k, v, mask):
-    "Attention with a Boolean mask (..., n, n) and zeros where nothing is allowed: n x n memory."
+    "Attention with a Boolean mask (..., n, n), in n x n memory. A query without a key gets zeros."
     from torch.nn import functional as F
 
     empty = ~mask.any(-1, keepdim=True)
@@ -32,12 +32,12 @@ def sparse_attention(
     v: "torch.Tensor",  # (..., n, e)
     pattern: Pattern,
     *,
-    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): 1 for tokens, 0 for padding (or 0 and minus a lot), which no query attends to
+    attention_mask: "torch.Tensor | None" = None,  # (batch, n) or (n,): 1 for tokens, 0 for padding (or 0 and a large negative number), which no query attends to
     backend: str = "tiles",  # "tiles", "dense" (the whole matrix: for tests) or "flex" (compiled, for accelerators)
-    block: int | None = None,  # queries that are treated together: see `make_plan`
+    block: int | None = None,  # queries that are computed together: see `make_plan`
 ) -> "torch.Tensor":  # (..., n, e), of q's type
-    """Exact softmax attention over the pairs that a pattern allows, at a cost that is proportional to their number, forward
-    and backward. A query without a key gets zeros. Types of 16 bits are computed in 32.
+    """Exact softmax attention over the pairs that a pattern allows, at a cost proportional to their number, forward
+    and backward. A query without a key gets zeros. 16-bit inputs are computed in 32 bits.
     Raises TypeError or ValueError for tensors that don't fit together or don't fit the pattern."""
     import torch
 
@@ -73,10 +73,10 @@ def plot_mixture(
     dilation: int = 1,  # of the window; 1: none
     block: int = 4,  # size of the random blocks
     causal: bool = False,
-    n: int = 48,  # tokens in the picture
+    n: int = 48,  # tokens drawn
 ):  # a Matplotlib figure
-    """Draw a mixture of a window, global tokens and random blocks, with its density and cost for 4,096 tokens if everything
-    but the number of global tokens grows with the picture. Raises ValueError for numbers out of range."""
+    """Draw a mixture of a window, global tokens and random blocks, with its density and cost for 4,096 tokens, where the window
+    and the size of the random blocks are scaled up in proportion. Raises ValueError for numbers out of range."""
 
     def mix(scale):
         near = Dilated(window * scale, dilation) if dilation > 1 else Band(window * scale)
@@ -94,9 +94,9 @@ def plot_mixture(
 
 # %% ../../nbs/attention/sparse.ipynb #f891a008
 def explore_patterns():  # a widget: sliders for the arguments of `plot_mixture`, and its figure
-    "An instrument for `plot_mixture`. Where widgets can't live, its picture shows."
+    "Interactive sliders for `plot_mixture`; a static image where widgets are not available."
     widgets = require("ipywidgets", "widgets")
-    from beyondtext.figures import with_picture
+    from beyondtext.figures import with_image
 
     wide = {
         "layout": widgets.Layout(width="420px"),
@@ -115,4 +115,4 @@ def explore_patterns():  # a widget: sliders for the arguments of `plot_mixture`
         name: widgets.IntSlider(value=value, min=least, max=most, description=names.get(name, name), **wide)
         for name, (value, least, most) in limits.items()
     }
-    return with_picture(plot_mixture, controls | {"causal": widgets.Checkbox(description="causal")})
+    return with_image(plot_mixture, controls | {"causal": widgets.Checkbox(description="causal")})

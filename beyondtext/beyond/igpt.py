@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..figures import show_images
-from ..reading import check_device, check_positive, check_whole, read_image
-from ..recipes.igpt import complete_colours, to_pictures
+from ..inputs.checks import check_device, check_positive, check_whole
+from ..inputs.images import read_image
+from ..recipes.igpt import complete_colours, to_images
 from ..toys.hub import checkpoint_folder
 from ..toys.scope import Scope
-from ..world.scenes import make_scenes, picture_batch
+from ..world.scenes import make_scenes, image_batch
 
 # %% ../../nbs/beyond/igpt.ipynb #8075d3f6
 class Completions(list):
@@ -36,8 +37,8 @@ def _completer(folder: str, device: str | None):
     return model.eval().to(device or "cpu"), ImageGPTImageProcessorPil.from_pretrained(folder)
 
 # %% ../../nbs/beyond/igpt.ipynb #4c59c717
-def _known_colours(processor, image):  # the upper half of a picture -> (1, pixels)
-    "The pixels that a model is given."
+def _known_colours(processor, image):  # the upper half of an image -> (1, pixels)
+    "The colour codes that the model takes as input."
     from PIL import Image
 
     side = processor.size["height"]
@@ -55,32 +56,32 @@ def _upper_halves(processor, split: str):
     import torch
     from PIL import Image
 
-    upper = picture_batch(make_scenes(1000, split))[:, :, :16].permute(0, 2, 3, 1).numpy()
-    return torch.cat([_known_colours(processor, Image.fromarray(picture)) for picture in upper])
+    upper = image_batch(make_scenes(1000, split))[:, :, :16].permute(0, 2, 3, 1).numpy()
+    return torch.cat([_known_colours(processor, Image.fromarray(image)) for image in upper])
 
 @functools.lru_cache(maxsize=2)
 def _scope(folder: str, device: str | None) -> Scope:
     model, processor = _completer(folder, device)
     parts = functools.partial(_half_features, model), functools.partial(_upper_halves, processor)
-    return Scope("igpt", folder, "top_half", "drawings of one coloured shape on bright ground", *parts)
+    return Scope("igpt", folder, "top_half", "drawings of one coloured shape on a bright background", *parts)
 
 # %% ../../nbs/beyond/igpt.ipynb #1a665ddf
 def complete_image(
-    top_half: Any,  # the upper half of a square picture, in any form that `read_image` takes
+    top_half: Any,  # the upper half of a square image, in any form that `read_image` takes
     n: int = 4,  # how many completions
     *,
     temperature: float = 0.5,  # above zero; the lower, the more alike the completions
     seed: int = 0,  # other seeds give other completions
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
-) -> Completions:  # n square Pillow images, as small as the model's: 12 x 12 pixels for the toy
-    """Complete half a picture. The toy warns of pictures that are unlike all it has learnt from. Raises ValueError or TypeError for
-    what is no picture or not twice as wide as high, before any model is loaded."""
+) -> Completions:  # n square Pillow images of the model's size: 12 x 12 pixels for the toy
+    """Complete an image whose upper half is given. The toy warns about images unlike its training data. Raises ValueError or TypeError
+    if the input is not an image or not twice as wide as high, before any model is loaded."""
     n, seed, device = check_whole("n", n), check_whole("seed", seed, 0), check_device(device)
     temperature, image = check_positive("temperature", temperature), read_image(top_half)
     if image.width != 2 * image.height:
         raise ValueError(
-            f"top_half is {image.width} x {image.height} pixels; accepted is the upper half of a square picture, twice as wide as high"
+            f"top_half is {image.width} x {image.height} pixels; accepted is the upper half of a square image, twice as wide as high"
         )
     import numpy as np
     from PIL import Image
@@ -90,5 +91,5 @@ def complete_image(
     first, palette = _known_colours(processor, image), (np.asarray(processor.clusters) + 1) * 127.5
     _scope(folder, device)(first)
     drawn = complete_colours(model, first.expand(n, -1).to(model.device), temperature, seed).cpu()
-    drawn = to_pictures(drawn, palette, processor.size["height"])
-    return Completions(Image.fromarray(picture) for picture in drawn)
+    drawn = to_images(drawn, palette, processor.size["height"])
+    return Completions(Image.fromarray(image) for image in drawn)

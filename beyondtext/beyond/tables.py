@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from ..core import literal_text
-from ..reading import check_device, check_whole, read_texts
-from ..sheets import read_numbers, read_table, with_plain_numbers
+from ..inputs.checks import check_device, check_whole
+from ..inputs.texts import read_texts
+from ..inputs.tables import read_numbers, read_table, with_plain_numbers
 from ..toys.hub import checkpoint_folder
 from ..toys.scope import is_toy, warn_of_cut, warn_out_of_world
 from ..world.tables import AGGREGATORS
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/beyond/tables.ipynb #6e9624c1
 def book_table():  # a DataFrame
-    "The table of contents that the chapter asks about."
+    "The table of contents that the chapter's questions are about."
     import pandas as pd
 
     names = "Introduction, Text classification, Named Entity Recognition, Question Answering, Summarization, Conclusion"
@@ -51,8 +52,8 @@ ROW_LIMIT, COLUMN_LIMIT = 63, 31  # of the toy and of the published model
 def answer_value(
     cells: list[str],
     aggregator: str,  # one of `AGGREGATORS`
-) -> tuple[int | float | str | None, str]:  # a number, the cells as a text, or None; why there is no number
-    "What the selected cells come to, and the reason where nothing can be computed. Raises ValueError for an unknown aggregator."
+) -> tuple[int | float | str | None, str]:  # the value: a number, the cells as text, or None; the reason for None
+    "The value of the selected cells, and the reason if it can't be computed. Raises ValueError for an unknown aggregator."
     if aggregator not in AGGREGATORS:
         raise ValueError(f"aggregator is {aggregator!r}; accepted are {', '.join(AGGREGATORS)}")
     if aggregator == "COUNT":
@@ -72,7 +73,7 @@ def table_qa(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     **settings: Any,  # more arguments of the pipeline, such as device
 ):  # the pipeline for table question answering
-    """The table-question-answering pipeline of transformers with a TAPAS. Raises ValueError or
+    """The table-question-answering pipeline of transformers with a TAPAS model. Raises ValueError or
     CheckpointError if there is no such checkpoint."""
     folder = str(checkpoint_folder("tables", checkpoint))
     from transformers import TapasForQuestionAnswering, TapasTokenizer, pipeline
@@ -88,7 +89,7 @@ def _table_qa(folder: str, device: str | None):
 
 # %% ../../nbs/beyond/tables.ipynb #89d1a3d3
 def _answer(pipe, table, question: str, chunk: int) -> tuple[list[tuple[int, int]], str]:
-    "The selected cells and the operator; of a long table from parts of `chunk` rows."
+    "The selected cells and the operator; long tables are read in parts of `chunk` rows."
     found = []
     for start in range(0, len(table), chunk):
         part = table.iloc[start : start + chunk].reset_index(drop=True)
@@ -106,28 +107,28 @@ def _answer(pipe, table, question: str, chunk: int) -> tuple[list[tuple[int, int
     return [(rows[row], column) for row, column in again], operator
 
 # %% ../../nbs/beyond/tables.ipynb #4c0821a9
-_ROWS = 7  # the most that the toy has learnt from
+_ROWS = 7  # the most rows in the toy's training tables
 
 def _warn_of_table(frame, asked: list[str], tokenizer, chunked) -> None:
-    "Warn of what the toy doesn't know: words that are neither in its vocabulary nor in the table, and more rows than it has learnt from."
+    "Warn about words in neither the toy's vocabulary nor the table, and about more rows than it was trained on."
     words = lambda text: re.findall(r"[^\W\d_]+", text.lower())
     known = {*tokenizer.vocab, *words(" ".join(map(str, [*frame.columns, *frame.to_numpy().ravel()])))}
     unknown = [i for i, text in enumerate(asked) if not known.issuperset(words(text))]
     warn_out_of_world("tables", "questions", unknown, "the words of its recipe's questions and of the table")
     many = [0] if len(frame) > _ROWS and (chunked is None or chunked > _ROWS) else []
-    warn_out_of_world("tables", "table", many, f"three to {_ROWS} rows; chunked={_ROWS} asks about so many at a time")
+    warn_out_of_world("tables", "table", many, f"three to {_ROWS} rows; chunked={_ROWS} asks about that many at a time")
 
 # %% ../../nbs/beyond/tables.ipynb #377a31b2
 def ask_table(
     table: Any,  # a DataFrame with any index and types, a dict of columns, a list of dicts, or a CSV file
     questions: str | Sequence[str],  # a question, or a list of them
     *,
-    chunked: int | None = None,  # ask about so many rows at a time
+    chunked: int | None = None,  # ask about this many rows at a time
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
-) -> "pd.DataFrame":  # question, cells, aggregator, value and reason (why there is no value), one row a question
-    """Ask a table. The toy warns of words that it never saw and of more rows than it has learnt from. Raises ValueError or TypeError for what is no table and no question, and for more rows
-    than the model can tell apart, before any model is loaded."""
+) -> "pd.DataFrame":  # question, cells, aggregator, value and reason (why there is no value), one row per question
+    """Answer questions about a table. The toy warns about unseen words and about more rows than it was trained on. Raises ValueError or
+    TypeError if the input is not a table or not a question, and for more rows than the model can tell apart, before any model is loaded."""
     import pandas as pd
 
     frame, asked = read_table(table), read_texts(questions, "questions", blank=False)
@@ -154,11 +155,11 @@ def ask_table(
 
 # %% ../../nbs/beyond/tables.ipynb #e8d2bfba
 def plot_answer(
-    table,  # whatever `read_table` takes
+    table,  # in any form that `read_table` takes
     question: str,
     checkpoint=None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
 ):  # a Matplotlib figure
-    "Draw a table with the cells that answer a question, and what they come to. Raises what `ask_table` raises."
+    "Draw a table with the answering cells highlighted, and their value. Raises the same errors as `ask_table`."
     import matplotlib.pyplot as plt
 
     frame, (question,) = read_table(table), read_texts(question, "question", blank=False)

@@ -8,10 +8,11 @@ import functools
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from ..reading import answer_table, check_device, check_whole, read_images
+from ..inputs.checks import answer_table, check_device, check_whole
+from ..inputs.images import read_images
 from ..recipes.vit import to_pixel_values
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import Scope, picture_scope, small_pictures, vision_features, with_known_scores
+from ..toys.scope import Scope, image_scope, small_images, vision_features, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ def patchify(
     images,  # tensor (b, c, h, w)
     patch: int,  # side of a patch in pixels; h and w must be multiples of it
 ):  # tensor (b, n, c * patch * patch), patches from left to right, then from top to bottom
-    "Cut pictures into square patches. Raises ValueError if the patches don't fill the picture."
+    "Cut images into square patches. Raises ValueError if the patches don't fill the image."
     b, c, h, w = images.shape
     if h % patch or w % patch:
         raise ValueError(
@@ -55,21 +56,21 @@ def _classifier(folder: str, device: str | None):
 @functools.lru_cache(maxsize=2)
 def _scope(folder: str, device: str | None) -> Scope:
     model = _classifier(folder, device).model.base_model
-    return picture_scope("vit", folder, functools.partial(vision_features, model, to_pixel_values), ("single",))
+    return image_scope("vit", folder, functools.partial(vision_features, model, to_pixel_values), ("single",))
 
 # %% ../../nbs/beyond/vit.ipynb #2028acf1
 def classify_image(
-    images: Any,  # a picture in any form that `read_image` takes, or a list of them
+    images: Any,  # an image in any form that `read_image` takes, or a list of them
     top_k: int = 5,  # how many labels
     *,
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
-) -> "pd.DataFrame":  # label and score; of several pictures also image, the position in the list
-    """Name what pictures show, best first. The toy warns of pictures that are unlike all it has learnt from, and lowers their scores.
-    Raises ValueError or TypeError for what is no picture, before any model is loaded."""
-    top_k, device, (pictures, several) = check_whole("top_k", top_k), check_device(device), read_images(images)
+) -> "pd.DataFrame":  # label and score; for several images also image, the position in the list
+    """Classify images, best label first. The toy warns about images unlike its training data, and lowers their scores.
+    Raises ValueError or TypeError if an input is not an image, before any model is loaded."""
+    top_k, device, (images, several) = check_whole("top_k", top_k), check_device(device), read_images(images)
     folder = str(checkpoint_folder("vit", checkpoint))
     pipe = _classifier(folder, device)
-    rows = [{"image": i} | answer for i, found in enumerate(pipe(pictures, top_k=top_k)) for answer in found]
-    known = _scope(folder, device)(small_pictures(pictures))
+    rows = [{"image": i} | answer for i, found in enumerate(pipe(images, top_k=top_k)) for answer in found]
+    known = _scope(folder, device)(small_images(images))
     return answer_table(with_known_scores(rows, known), "image label score", image=several)

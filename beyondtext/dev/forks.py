@@ -27,10 +27,10 @@ PRELOADED = (
 )  # but nothing of the course, which may be edited at any time
 
 def _become(order: dict) -> None:
-    "In a new process: do what is ordered, and end."
+    "Execute an order in a new process, then exit."
     code = 1
     try:
-        os.setsid()  # a group of its own, to be ended as a whole
+        os.setsid()  # a group of its own, which can be ended as a whole
         nothing, errors = os.open(os.devnull, os.O_RDWR), os.open(order["errors"], os.O_WRONLY | os.O_CREAT, 0o600)
         for source, target in ((nothing, 0), (nothing, 1), (errors, 2)):
             os.dup2(source, target)
@@ -51,11 +51,11 @@ def _say(**news) -> None:
     os.write(1, json.dumps(news).encode() + b"\n")
 
 def serve(preloaded=PRELOADED) -> None:
-    "Fork a process for each line of the standard input, and say when it begins and when it ends. Ends all of them with the input."
+    "Fork a process for each line of standard input and report its start and end. Kills them all when the input ends."
     for name in preloaded:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever has started this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent process
     children, rest, open_ = set(), b"", True
     while open_:
         if select.select([0], [], [], 0.02)[0]:
@@ -77,7 +77,7 @@ def serve(preloaded=PRELOADED) -> None:
 
 # %% ../../nbs/dev/forks.ipynb #96d447ea
 class Fork:
-    "A process that the seed has forked, with what `subprocess.Popen` has for one that it has started."
+    "A process forked by the seed, with the interface of `subprocess.Popen`."
 
     stdin = stdout = stderr = None
 
@@ -94,7 +94,7 @@ class Fork:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int | None:
-        return self.returncode  # who has to wait asks `ended`
+        return self.returncode  # to wait, await `ended`
 
     def send_signal(self, number: int) -> None:
         for send in (os.killpg, os.kill):  # it may not have a group yet
@@ -112,7 +112,7 @@ _DIED = "the process that forks others has ended, which often means too little m
 
 # %% ../../nbs/dev/forks.ipynb #b10d7c1b
 class Seed:
-    "A process with everything imported, from which others are forked. It starts with the first order."
+    "A process with all imports done, from which others are forked. It starts at the first call of `fork`."
 
     def __init__(self, env: dict[str, str], preloaded=PRELOADED):
         self.env, self.preloaded, self.process, self.numbers = env, preloaded, None, itertools.count()
@@ -152,7 +152,7 @@ class Seed:
         return await awaited
 
     async def close(self) -> None:
-        "End the seed and what it has forked."
+        "End the seed and all processes that it has forked."
         if self.process is not None:
             self.process.stdin.close()
             await self.process.wait()

@@ -29,7 +29,7 @@ a { text-decoration: underline !important; }
 
 # %% ../../nbs/dev/pages.ipynb #2466a54e
 def _page(nb, folder: Path, bibliography: Path) -> str:
-    "The notebook as a self-contained HTML page; `folder` is where its pictures' paths start."
+    "The notebook as a self-contained HTML page; paths of images are relative to `folder`."
     import copy
     from nbconvert import HTMLExporter
 
@@ -39,7 +39,7 @@ def _page(nb, folder: Path, bibliography: Path) -> str:
     ]
     for cell in nb.cells:
         if cell.cell_type == "code":
-            _describe_pictures(cell)
+            _describe_images(cell)
         else:
             cell.source = _formulas(_at_home(_cited(cell.source, bibliography)), formulas)
         cell.source = "\n".join(
@@ -65,7 +65,7 @@ def _page(nb, folder: Path, bibliography: Path) -> str:
     )
     html = html.replace("<th></th>", "<td></td>").replace(
         "<pre>", '<pre tabindex="0">'
-    )  # no empty headings; keys can scroll
+    )  # no empty headings; scrolling by keyboard
     return html.replace("</head>", f"{_STYLE}</head>", 1)
 
 # %% ../../nbs/dev/pages.ipynb #d90c084c
@@ -78,13 +78,13 @@ def _as_data(drawing: Path) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(drawing.read_bytes()).decode()}"
 
 def _at_home(text: str) -> str:
-    "Text that needs no network: badges become words, links between notebooks lead to pages."
+    "Make a text work offline: badges become words, links to notebooks become links to pages."
     text = re.sub(r"!\[([^\]]*)\]\(https?://[^)]*\)", r"\1", text)
     return re.sub(r"\]\((?![a-z]+:)([^)#]+)\.ipynb", r"](\1.html", text)
 
 # %% ../../nbs/dev/pages.ipynb #65de73a0
 def _cited(text: str, bibliography: Path) -> str:
-    "Citations by key as (Author year), from the bibliography."
+    "Replace citation keys with (Author year), from the bibliography."
     entries = (
         dict(re.findall(r"@\w+\{([^,]+),(.*?)\n\}", bibliography.read_text(encoding="utf-8"), flags=re.S))
         if bibliography.exists()
@@ -107,7 +107,7 @@ def _cited(text: str, bibliography: Path) -> str:
 
 # %% ../../nbs/dev/pages.ipynb #2bd68219
 def _formulas(text: str, found: dict) -> str:
-    """LaTeX between dollars, replaced by names; `found` gets the MathML for each, which browsers show without a network.
+    """Replace LaTeX between dollars with names, and store in `found` the MathML for each, which browsers show offline.
     Code is left alone."""
     from latex2mathml.converter import convert
 
@@ -118,7 +118,7 @@ def _formulas(text: str, found: dict) -> str:
         mathml = convert(match["block"] or match["inline"], display="block" if match["block"] else "inline")
         found[name] = mathml.replace(
             'display="block"', 'display="block" tabindex="0"'
-        )  # what scrolls can be reached by keys
+        )  # a scrolling element must be reachable by keyboard
         return name
 
     return re.sub(_FORMULA, math, text, flags=re.S)
@@ -129,13 +129,13 @@ _FORMULA = (
 )
 
 # %% ../../nbs/dev/pages.ipynb #c869a2c9
-def _describe_pictures(cell) -> None:
-    "Turn the pictures of a cell into HTML with the cell's `fig-alt`, which nbconvert would leave out."
+def _describe_images(cell) -> None:
+    "Turn the images of a cell into HTML with the cell's `fig-alt`, which nbconvert would leave out."
     import html
 
     alt = next(
         (d.split(":", 1)[1].strip().strip('"') for d in directives(cell.source) if d.startswith("fig-alt:")),
-        "A picture",
+        "An image",
     )
     for output in cell.outputs:
         if "image/png" not in output.get("data", {}):
@@ -155,7 +155,7 @@ def front_matter(nb) -> dict:
 
 # %% ../../nbs/dev/pages.ipynb #494a277e
 def course_folder(root: Path) -> Path:
-    "Where pages and receipts go: `_course/` in the clone or, where that can't be written to, a folder of the cache."
+    "The folder for pages and records: `_course/` in the clone or, if that isn't writable, a folder in the cache."
     place = root / "_course"
     if os.access(place if place.exists() else root, os.W_OK):
         return place
@@ -168,7 +168,7 @@ def write_pages(nb, path: Path, root: Path, out: Path) -> None:
     write_whole(target, as_text(nb))
 
 def write_index(out: Path) -> None:
-    "A page that leads to all executed notebooks in `out`, whichever run they came from."
+    "Write a page that links to all executed notebooks in `out`, whichever run they came from."
     import html
     import nbformat
 
@@ -198,11 +198,11 @@ def readme(root: Path) -> str:
     nb.cells = [c for c in nb.cells if c.cell_type != "raw" and c.id != VERIFIED]
     nb.metadata["language_info"] = {"name": "python"}
     for output in (o for c in nb.cells if c.cell_type == "code" for o in c.outputs if "data" in o):
-        pictures = any(kind.startswith("image/") for kind in output.data)
+        images = any(kind.startswith("image/") for kind in output.data)
         output.data = (
             {k: v for k, v in output.data.items() if k in ("text/markdown", "text/plain")}
-            if not pictures
-            else {"text/plain": "(a picture)"}
+            if not images
+            else {"text/plain": "(an image)"}
         )
     text, _ = MarkdownExporter().from_notebook_node(nb)
     text = re.sub(r"\]\(\.\./", "](", text)

@@ -21,7 +21,7 @@ def is_marked(cell, word: str) -> bool:
     return cell.cell_type == "code" and word in directives(cell.source)
 
 def _names(source: str) -> tuple[set[str], set[str]]:
-    "The names that a cell reads, and those that it sets anew."
+    "The names that a cell reads, and those that it defines."
     tree, made = ast.parse(source), set()
     for statement in tree.body:
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
@@ -37,7 +37,7 @@ def needed_cells(
     cells: list,  # of a notebook
     targets: list[int],  # positions of code cells
 ) -> list[int]:  # positions, ascending
-    "The cells of `targets`, and all that they depend on. Cells that need an accelerator are left out."
+    "The `targets` and all cells that they depend on, except for dependencies that need an accelerator."
     found = set(targets)
     for target in targets:
         wanted = _names(cells[target].source)[0]
@@ -58,18 +58,18 @@ from pathlib import Path
 import psutil
 os.environ["MPLBACKEND"] = "agg"
 from huggingface_hub.constants import HF_HUB_CACHE
-from beyondtext.toys import recorded
-names, rows, compared, check = {"__name__": "__main__"}, [], [], recorded.Recorded.check
+from beyondtext.toys import published
+names, rows, compared, check = {"__name__": "__main__"}, [], [], published.PublishedResult.check
 def commit_of(name):
     snapshots = sorted(Path(HF_HUB_CACHE, "models--" + name.replace("/", "--"), "snapshots").glob("*"), key=lambda p: p.stat().st_mtime)
     return snapshots[-1].name if snapshots else ""
 def noted(self, found):
-    expected, answer = recorded.plain(self.expected), recorded.plain(found)
+    expected, answer = published.plain(self.expected), published.plain(found)
     compared.append({"checkpoint": self.checkpoint, "commit": commit_of(self.checkpoint), "given": self.given, "expected": expected, "found": answer})
     compared[-1]["verdict"] = "differs"
     check(self, found)
-    compared[-1]["verdict"] = "as recorded"
-recorded.Recorded.check = noted
+    compared[-1]["verdict"] = "as published"
+published.PublishedResult.check = noted
 for number, source in json.load(sys.stdin):
     start, outcome = time.perf_counter(), "passed"
     compared.clear()
@@ -86,8 +86,8 @@ print(json.dumps(rows, default=str))
 # %% ../../nbs/dev/published.ipynb #75b6ce4e
 def run_hub_cells(
     path: Path,  # of a notebook
-    env=None,  # more environment variables
-    gpu: bool = False,  # those that need an accelerator besides, too?
+    env=None,  # additional environment variables
+    gpu: bool = False,  # also run those that need an accelerator?
 ) -> list[dict]:  # of each cell that ran: cell, is_hub, outcome, compared, seconds, gigabytes
     "Run the cells of a notebook that need the hub, and those that they depend on. Raises RuntimeError if their process ends early."
     import nbformat
@@ -104,9 +104,9 @@ def run_hub_cells(
 # %% ../../nbs/dev/published.ipynb #2046760d
 def verdicts(
     name: str,  # of the page
-    rows: list[dict],  # what `run_hub_cells` returned
+    rows: list[dict],  # as returned by `run_hub_cells`
 ) -> list[tuple]:  # page, checkpoint, commit, given, expected, found, verdict, seconds, GB
-    "A row for each comparison, and for each cell that has none."
+    "A row for each comparison, and for each cell without one."
     found = []
     for row in rows:
         if not row["is_hub"] and row["outcome"] == "passed":
@@ -120,11 +120,11 @@ def verdicts(
 
 # %% ../../nbs/dev/published.ipynb #3493fa1f
 def main(arguments=None) -> int:
-    "The command line. Returns 0 if every cell ran and every answer is as recorded, else 1."
+    "The command line. Returns 0 if every cell ran and every answer is as published, else 1."
     import argparse
     import nbformat
 
-    parser = argparse.ArgumentParser(description="Run the cells that need the hub, and compare the answers with those recorded.")
+    parser = argparse.ArgumentParser(description="Run the cells that need the hub, and compare the answers with those published.")
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="which (default: all)")
     parser.add_argument("--gpu", action="store_true", help="also run those that need an accelerator")
     options, root = parser.parse_args(arguments), find_root()
@@ -135,7 +135,7 @@ def main(arguments=None) -> int:
             print(path.relative_to(root), file=sys.stderr, flush=True)
             rows += verdicts(path.stem, run_hub_cells(path, {"HF_HUB_OFFLINE": "0"}, options.gpu))
     print(markdown_table(columns, rows))
-    return int(any(row[6] not in ("as recorded", "passed") for row in rows))
+    return int(any(row[6] not in ("as published", "passed") for row in rows))
 
 # %% ../../nbs/dev/published.ipynb #07b3d56f
 if __name__ == "__main__" and "__file__" in globals():

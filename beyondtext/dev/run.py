@@ -18,14 +18,14 @@ from time import perf_counter
 
 from .forks import Seed
 from .pages import course_folder, write_pages
-from .receipts import Receipts
+from .records import RunRecords
 from .stamp import as_text, clean, code_hash, skipped, stamp, toys_of, write_whole
 from ..toys.registry import find_system
 
 # %% ../../nbs/dev/run.ipynb #856e7b69
 @dataclass
 class Result:
-    "What came of a notebook or a toy: its costs, or why it failed."
+    "The result of a notebook or a toy: its costs, or the reason why it failed."
 
     name: str
     seconds: float = 0.0
@@ -34,7 +34,7 @@ class Result:
     error: str | None = None
 
     def fail(self, why: str) -> None:
-        "Note one more reason."
+        "Add a reason."
         self.error = f"{self.error}; {why}" if self.error else why
 
 def _environment(threads: int, flags) -> dict[str, str]:
@@ -61,12 +61,12 @@ torch.accelerator.is_available = lambda: False
 torch.accelerator.current_accelerator = lambda check_available=False: None"""
 
 def _hides_mps(flags) -> bool:
-    "Must Apple's accelerator be hidden? No variable of the environment does it."
+    "Must Apple's accelerator be hidden? No environment variable does that."
     return sys.platform == "darwin" and "gpu" not in flags
 
 # %% ../../nbs/dev/run.ipynb #4fdf7e13
 async def _watch(pid: int, result: Result):
-    "Follow memory and CPU time of a kernel and its children until cancelled."
+    "Track the memory and CPU time of a kernel and its children until cancelled."
     import psutil
 
     process = psutil.Process(pid)
@@ -84,7 +84,7 @@ _KERNEL = "from ipykernel.kernelapp import IPKernelApp; IPKernelApp.launch_insta
 
 @asynccontextmanager
 async def _kernel(env: dict, folder: Path, result: Result, seed: Seed | None = None):
-    "A kernel of its own, watched, and gone afterwards whatever happens; forked, if there is a seed."
+    "A new kernel, watched, and shut down afterwards whatever happens; forked if there is a seed."
     from jupyter_client.manager import AsyncKernelManager
 
     class Manager(AsyncKernelManager):
@@ -111,8 +111,8 @@ async def _kernel(env: dict, folder: Path, result: Result, seed: Seed | None = N
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def _still(nb) -> None:
-    """Take out the live form of widgets, which without a kernel is a blank: a picture or a page stays,
-    what had neither (a progress bar) goes."""
+    """Remove the live form of widgets, which is blank without a kernel: an image or HTML is kept,
+    an output with neither (a progress bar) is dropped."""
     for cell in nb.cells:
         if cell.cell_type != "code":
             continue
@@ -126,7 +126,7 @@ def _still(nb) -> None:
 
 # %% ../../nbs/dev/run.ipynb #d3defe8d
 async def _execute(run, nb, path: Path, result: Result, advance) -> None:
-    "Run the cells of a notebook in place, as `run` says; fill in `result`."
+    "Run the cells of a notebook in place with the settings of `run`, and fill in `result`."
     from nbclient import NotebookClient
     from nbclient.exceptions import DeadKernelError
 
@@ -137,8 +137,8 @@ async def _execute(run, nb, path: Path, result: Result, advance) -> None:
             await client.async_start_new_kernel_client()
             async with timer:
                 await _run_cells(run, client, nb, result, advance)
-            await asyncio.sleep(0.15)  # for a last look at the memory
-        except (TimeoutError, DeadKernelError) as error:  # nbclient takes the first for the second
+            await asyncio.sleep(0.15)  # for a last measurement of memory
+        except (TimeoutError, DeadKernelError) as error:  # nbclient mistakes the first for the second
             died = f"{error}: the kernel died, which often means too little memory"
             result.fail(f"it was stopped after {run.limit:g} seconds" if timer.expired() else died)
         finally:
@@ -148,7 +148,7 @@ async def _execute(run, nb, path: Path, result: Result, advance) -> None:
     result.seconds = perf_counter() - start
 
 async def _run_cells(run, client, nb, result: Result, advance) -> None:
-    "Run cell after cell, up to the first that fails, or to the end where `run` keeps going."
+    "Run the cells in order, up to the first that fails, or to the end if `run` keeps going."
     import nbformat
     from nbclient.exceptions import CellExecutionError, DeadKernelError
 
@@ -177,7 +177,7 @@ def _first_code_line(source: str) -> str:
 _TRAIN = "import sys; from beyondtext.toys.cache import toy_folder; toy_folder(sys.argv[1])"
 
 async def _train(system: str, env: dict, flags, seed: Seed | None = None) -> Result:
-    "Train a toy, unless it is there."
+    "Train a toy, unless it exists."
     result, start = Result(f"toy {system}"), perf_counter()
     source = f"{NO_MPS}\n{_TRAIN}" if _hides_mps(flags) else _TRAIN
     with tempfile.NamedTemporaryFile() as errors:
@@ -203,8 +203,8 @@ async def _train(system: str, env: dict, flags, seed: Seed | None = None) -> Res
     return result
 
 def training_seconds(systems) -> dict[str, float]:
-    """The systems and those whose toys they need, each with about how long it takes to train, together with the longest chain of
-    toys that wait for it. What is worth most comes first."""
+    """The systems and those whose toys they need, each with the approximate seconds that training it takes, plus the
+    longest chain of toys that wait for it; the largest come first."""
     from beyondtext.toys.registry import SYSTEMS
 
     waiting, todo = {}, [(name, 0) for name in systems]
@@ -218,7 +218,7 @@ def training_seconds(systems) -> dict[str, float]:
 
 # %% ../../nbs/dev/run.ipynb #d05d3a95
 class Gate:
-    "Lets so many through at a time; of those who wait, the most urgent first."
+    "A semaphore with priorities: at most `places` tasks run at a time, and the most urgent one that waits is next."
 
     def __init__(self, places: int):
         self.places, self.waiting, self.count = places, [], itertools.count()
@@ -237,13 +237,13 @@ class Gate:
             self.places += 1
             while self.places and self.waiting:
                 _, _, called = heapq.heappop(self.waiting)
-                if not called.done():  # as it is for somebody who was stopped while waiting
+                if not called.done():  # it is done if its task was cancelled while waiting
                     self.places -= 1
                     called.set_result(None)
 
 # %% ../../nbs/dev/run.ipynb #e68346a2
 class Progress:
-    "A bar that says what is running and about how long all will take."
+    "A progress bar that shows what is running and about how long everything will take."
 
     def __init__(self, bar):
         self.bar, self.running = bar, {}
@@ -253,7 +253,7 @@ class Progress:
         self._show()
 
     def advance(self, seconds: float):
-        self.bar.update(min(seconds, self.bar.total - self.bar.n))  # sums of fractions may be a trifle larger
+        self.bar.update(min(seconds, self.bar.total - self.bar.n))  # rounding can make the sum slightly larger
 
     def finish(self, name: str):
         del self.running[name]
@@ -263,7 +263,7 @@ class Progress:
         self.bar.set_postfix_str(", ".join(f"{name} (about {s:.0f} s)" for name, s in self.running.items()))
 
 def expected_seconds(nb) -> float:
-    "What a notebook cost when its outputs were stored, in seconds of one core."
+    "The cost of a notebook when its outputs were stored, in seconds of one core."
     return max(1.0, nb.metadata.get("beyondtext", {}).get("cpu_seconds", 1.0))
 
 _FIRST = 1e6  # seconds: more urgent than any notebook
@@ -271,17 +271,17 @@ _FIRST = 1e6  # seconds: more urgent than any notebook
 # %% ../../nbs/dev/run.ipynb #5bae4b25
 @dataclass
 class Run:
-    "What to run and how: the settings of one call."
+    "The settings of one call of `run_all`."
 
     root: Path
     jobs: int
     flags: list[str]
     save: bool  # store outputs in the notebooks instead of writing pages
-    receipts: Receipts
+    records: RunRecords
     progress: Progress
     forks: bool = False  # fork all processes from one that has imported the libraries
-    keep_going: bool = False  # run the cells after one that failed, and write the pages of what failed, too
-    limit: float | None = None  # the most seconds for a notebook
+    keep_going: bool = False  # run the cells after a failed one, and write the pages of failed notebooks, too
+    limit: float | None = None  # maximum seconds for a notebook
 
     def __post_init__(self):
         self.env = _environment(max(1, count_cores() // self.jobs), self.flags)
@@ -321,7 +321,7 @@ class Run:
 
 # %% ../../nbs/dev/run.ipynb #45348308
 def _keep(run: Run, nb, path: Path, result: Result) -> None:
-    "Store the outputs of a notebook, or write its pages, and its receipt; of one that failed the pages alone, if `run` keeps going."
+    "Store a notebook's outputs or write its pages, and record it; if it failed, only write pages if `run` keeps going."
     if result.error is not None:
         if run.keep_going and not run.save:
             nb.metadata["beyondtext"] = {"failed": result.error}
@@ -332,7 +332,7 @@ def _keep(run: Run, nb, path: Path, result: Result) -> None:
         write_whole(path, as_text(clean(nb)))
     else:
         write_pages(nb, path, run.root, course_folder(run.root))
-    run.receipts.add(path, nb)
+    run.records.add(path, nb)
 
 async def run_all(run: Run, toys: dict, notebooks: dict) -> list[Result]:
     "Train toys (name -> urgency) and execute notebooks (path -> content)."
@@ -357,5 +357,5 @@ async def run_all(run: Run, toys: dict, notebooks: dict) -> list[Result]:
 
 # %% ../../nbs/dev/run.ipynb #21d2aba6
 def count_cores() -> int:
-    "How many cores this process may use."
+    "The number of cores that this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -29,7 +29,7 @@ def _text(value: str | list[str]) -> str:
     return value if isinstance(value, str) else "".join(value)
 
 def _without_scripts(output: dict) -> None:
-    "HTML as a raw block of Markdown; no widgets, no JavaScript."
+    "Turn HTML into a raw block of Markdown, and remove widgets and JavaScript."
     data = output.get("data", {})
     for kind in [k for k in data if k.startswith("application/vnd.jupyter.widget") or k == "application/javascript"]:
         del data[kind]
@@ -39,19 +39,19 @@ def _without_scripts(output: dict) -> None:
         data["text/markdown"] = f"{fence}{{=html}}\n{page}\n{fence}\n"
 
 def _described(text: str) -> str:
-    "Drawings with their caption as the text that stands in for them."
+    "Use the captions of drawings as their alternative texts."
     words = lambda caption: re.sub(r"[*_`\"\[\]]|\]\([^)]*\)", "", caption)
     text = re.sub(r"^\[!\[([^\]]+)\]\([^)]+\)\]\(([^)]+)\)", r"[\1](\2){.colab}", text)  # a badge
     return re.sub(r"^!\[([^\n]+?)\]\(([^)\n]+\.svg)\)$", lambda m: f'![{m[1]}]({m[2]}){{fig-alt="{words(m[1])}"}}', text, flags=re.MULTILINE)
 
 # %% ../../nbs/dev/site.ipynb #cfb4ef9f
 def _is_check(statement: ast.stmt) -> bool:
-    "An assertion, or a call of one of fastcore's."
+    "Is it an assertion, or a call of one of fastcore's test functions?"
     call = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(statement, ast.Assert) or isinstance(call, ast.Call) and getattr(call.func, "id", "").startswith("test_")
 
 def _folded(source: str, words: list[str]) -> str:
-    "Imports, checks and plots behind a label, unless the cell says otherwise."
+    "Fold imports, checks and plots under a label, unless the cell has its own setting."
     if "code-fold" in source or any(word == "hide" or word.startswith("export") for word in words):
         return source
     try:
@@ -68,7 +68,7 @@ def _folded(source: str, words: list[str]) -> str:
     return f'#| code-fold: true\n#| code-summary: "{label}"\n{source}' if body and label else source
 
 def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
-    "A notebook as the site should show it."
+    "Prepare a notebook for the site."
     notebook, cells = copy.deepcopy(notebook), []
     for cell in notebook["cells"]:
         source = _text(cell["source"])
@@ -86,7 +86,7 @@ def for_quarto(notebook: dict[str, Any]) -> dict[str, Any]:
 
 # %% ../../nbs/dev/site.ipynb #2790e43b
 def write_frame(notebook: Path, path: Path) -> None:
-    "Write the document of the first frame among a notebook's stored outputs to a file. Raises ValueError if there is none."
+    "Write the document of the first frame in a notebook's stored outputs to a file. Raises ValueError if there is none."
     outputs = (output for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] for output in cell.get("outputs", []))
     pages = (_text(output.get("data", {}).get("text/html", "")) for output in outputs)
     document = next((found[1] for page in pages if (found := re.search('<iframe[^>]* srcdoc="([^"]*)"', page))), None)
@@ -104,7 +104,7 @@ def _font(size: int, bold: bool = False):
     return ImageFont.truetype(findfont(f"DejaVu Sans:{'bold' if bold else 'regular'}"), size)
 
 def share_card(title: str, description: str) -> Image.Image:
-    "A picture of 1200 x 630 pixels: title, description, and the shapes of the logo."
+    "An image of 1200 x 630 pixels: title, description, and the shapes of the logo."
     card = Image.new("RGB", _CARD, "white")
     pen, y = ImageDraw.Draw(card), _EDGE
     for text, font, width, gap, ink in ((title, _font(58, True), 30, 74, "#1d2430"), (description, _font(31), 60, 46, "#4d5765")):
@@ -124,7 +124,7 @@ def _meta(page: str, name: str) -> str:
     return html.unescape(found[1]) if found else ""
 
 def write_cards(site: Path) -> None:
-    "Draw a card for each page that names a picture of itself, and name the card there."
+    "Draw a card for each page whose metadata name an image, and name the card there instead."
     for path in site.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
         address = re.search(r'<link rel="canonical" href="([^"]*)"', page)
@@ -143,7 +143,7 @@ def write_cards(site: Path) -> None:
 if __name__ == "__main__" and "__file__" in globals():
     if len(sys.argv) > 1:
         site = Path(sys.argv[1])
-        write_frame(Path("nbs/live.ipynb"), site / "live.html")
+        write_frame(Path("nbs/live/vit.ipynb"), site / "live.html")
         write_cards(site)
     else:
         json.dump(for_quarto(json.load(sys.stdin)), sys.stdout)

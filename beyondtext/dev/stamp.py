@@ -19,7 +19,7 @@ from pathlib import Path
 FLAGS = ("hub", "gpu")
 
 def directives(source: str) -> list[str]:
-    "The directives of a code cell: the words behind `#|` at its top."
+    "The directives of a code cell: the words after `#|`."
     return [m[1].strip() for line in source.splitlines() if (m := re.match(r"#\s*\|\s*(.*)", line))]
 
 def skipped(cell, flags=()) -> bool:
@@ -32,7 +32,7 @@ def skipped(cell, flags=()) -> bool:
 
 # %% ../../nbs/dev/stamp.ipynb #8858bbe7
 def _tree(source: str) -> ast.Module:
-    "The syntax tree of a cell; a cell that is no plain Python has none."
+    "The syntax tree of a cell, empty if the cell is not plain Python."
     try:
         return ast.parse(source)
     except SyntaxError:
@@ -41,7 +41,7 @@ def _tree(source: str) -> ast.Module:
 INSTALLS = "Install what this page needs"  # the label of a page's first cell
 
 def is_install_cell(cell) -> bool:
-    "Is it the cell that installs what is missing? It decides nothing that a page shows."
+    "Is it the cell that installs missing packages? It has no effect on the outputs of a page."
     return cell.cell_type == "code" and any(INSTALLS in words for words in directives(cell.source))
 
 def _sources(nb) -> list[str]:
@@ -52,14 +52,14 @@ def _nodes(nb):
     return (node for source in sources for node in ast.walk(_tree(source)))
 
 def imported_code(nb) -> dict:
-    "What the notebook imports from the course, and the closure of each."
+    "The names that the notebook imports from the course, and the closure of each."
     from beyondtext.toys.identity import MACHINERY, closure
 
     found = {}
     for node in _nodes(nb):
         if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != "beyondtext":
             continue
-        if node.module in MACHINERY:  # moves toys, and holds what the process has met so far
+        if node.module in MACHINERY:  # moves toys, and holds the state of the process
             continue
         for alias in node.names:
             value = getattr(import_module(node.module), alias.name, None)
@@ -70,7 +70,7 @@ def imported_code(nb) -> dict:
 _ASKING = ("toy_folder", "checkpoint_folder", "load_experiment")
 
 def toys_of(nb) -> set[str]:
-    "The systems whose toys or tables the notebook asks for, in its cells or in what they import."
+    "The systems whose toys or tables the notebook asks for, in its cells or in the code that they import."
     from beyondtext.toys.registry import SYSTEMS, load_recipes
 
     load_recipes()
@@ -79,7 +79,7 @@ def toys_of(nb) -> set[str]:
     return named.union(*(c.toys for c in imported_code(nb).values())) & set(SYSTEMS)
 
 def code_hash(nb) -> str:
-    "A hash of the notebook's code cells but the one that installs, in order, of the code that they import, and of the recipes whose toys they use."
+    "A hash of the notebook's code cells (in order, without the install cell), of the code that they import, and of the recipes whose toys they use."
     from beyondtext.toys.identity import identity
 
     parts = _sources(nb)
@@ -100,7 +100,7 @@ def write_whole(path: Path, text: str) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 def clean(nb):
-    "Keep what belongs in a repository."
+    "Reduce a notebook to the parts that belong in a repository."
     for cell in nb.cells:
         cell.metadata = {}
         if cell.cell_type != "code":
@@ -136,7 +136,7 @@ _SHOWN = ("torch", "transformers", "accelerate", "datasets", "numpy", "pandas")
 VERIFIED = "last-verified"  # the id of the cell that shows it
 
 def stamp(nb, result, flags) -> None:
-    "Note in the metadata, and for readers in a last cell, what was run, when, with what and at what cost."
+    "Record the code, date, versions and costs of a run in the metadata, and for readers in a last cell."
     import nbformat
 
     from beyondtext.core import versions
@@ -163,17 +163,17 @@ def stamp(nb, result, flags) -> None:
 
 # %% ../../nbs/dev/stamp.ipynb #8c3664c2
 def read_notebook(path: Path):
-    "The notebook of a file. Raises ValueError with the reason where there is none."
+    "Read a notebook from a file. Raises ValueError with the reason if the file isn't one."
     import nbformat
 
     try:
         return nbformat.reads(path.read_bytes().decode("utf-8-sig"), 4)
-    except Exception as error:  # a conflict of Git, an empty file, another format: nbformat raises many kinds
+    except Exception as error:  # a Git conflict, an empty file, another format: nbformat raises many kinds
         reason = " ".join(str(error).split())[:120]
         raise ValueError(f"it can't be read as a notebook ({type(error).__name__}: {reason})") from None
 
 def stale(path: Path) -> str | None:
-    "Why the stored outputs of a notebook don't belong to its code, or None."
+    "The reason why the stored outputs of a notebook don't belong to its code, or None."
     try:
         nb = read_notebook(path)
     except ValueError as error:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from ..reading import answer_table, check_choice, check_device, check_whole, read_images, read_texts
+from ..inputs.checks import answer_table, check_choice, check_device, check_whole
+from ..inputs.images import read_images
+from ..inputs.texts import read_texts
 from ..recipes.clip import embed_texts, unit_vectors
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import Scope, is_toy, picture_scope, room_of, small_pictures, strange_words, vision_features, warn_of_cut, warn_out_of_world, with_known_scores
+from ..toys.scope import Scope, is_toy, image_scope, room_of, small_images, strange_words, vision_features, warn_of_cut, warn_out_of_world, with_known_scores
 from ..world.scenes import COLOURS, SHAPES, SIZES
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def zero_shot_classifier(
     system: str = "clip",  # or "altclip", for Chinese as well
     **settings: Any,  # more arguments of the pipeline, such as device
 ):  # the pipeline for zero-shot image classification
-    """The pipeline of transformers with a CLIP. It wants `candidate_labels` and puts each into
+    """The pipeline of transformers with a CLIP model. It takes `candidate_labels` and inserts each into
     `hypothesis_template`. Raises ValueError or CheckpointError if there is no such checkpoint."""
     folder = str(checkpoint_folder(check_choice("system", system, ("clip", "altclip")), checkpoint))
     from transformers import AutoModel, AutoProcessor, pipeline
@@ -40,41 +42,42 @@ def _classifier(folder: str, system: str, device: str | None):
 
 # %% ../../nbs/multimodal/clip.ipynb #47aa2f6e
 def _place(system: str, checkpoint, device) -> tuple[str, str, str | None]:
-    "What names a pipeline: folder, system and device, after they were checked."
+    "The checked folder, system and device, which identify a pipeline."
     system, device = check_choice("system", system, ("clip", "altclip")), check_device(device)
     return str(checkpoint_folder(system, checkpoint)), system, device
 
 def _processed(processor, images):  # bytes (n, 3, h, w) -> (n, 3, h', w')
-    "What an image processor makes of bytes."
+    "Apply an image processor to images as bytes."
     return processor([image.permute(1, 2, 0).numpy() for image in images], return_tensors="pt").pixel_values
 
 @functools.lru_cache(maxsize=4)
 def _scope(folder: str, system: str, device: str | None) -> Scope:
     pipe = _classifier(folder, system, device)
     to_values = functools.partial(_processed, pipe.image_processor)
-    return picture_scope(system, folder, functools.partial(vision_features, pipe.model.vision_model, to_values))
+    return image_scope(system, folder, functools.partial(vision_features, pipe.model.vision_model, to_values))
 
-def _known(place: tuple, pictures: list, texts: list[str]) -> list[float]:
-    "How well a toy knows pictures, after a warning of those that it doesn't and of words that it never saw."
+def _known(place: tuple, images: list, texts: list[str]) -> list[float]:
+    "The toy's familiarity with images, from 0 to 1; warns about unfamiliar images and unseen words."
     folder, system, _ = place
     if is_toy(folder):
         words = strange_words(texts, [*COLOURS, *SHAPES, *SIZES, "left", "right", "above", "below"])
         warn_out_of_world(system, "texts", words, f"objects such as 'a small red star', in {len(COLOURS)} colours and {len(SHAPES)} shapes")
-    return _scope(*place)(small_pictures(pictures))
+    return _scope(*place)(small_images(images))
 
 # %% ../../nbs/multimodal/clip.ipynb #374f72eb
 def match_texts(
-    images: Any,  # a picture in any form that `read_image` takes, or a list of them
+    images: Any,  # an image in any form that `read_image` takes, or a list of them
     texts: str | Sequence[str],  # a text, or a list of them
     *,
     system: str = "clip",  # or "altclip"
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
-) -> "pd.DataFrame":  # text and score, in the order of `texts`; of several pictures also image, the position in the list
-    """Which text fits the picture? The scores are probabilities: a softmax over the texts given. What is longer than 77 tokens
-    is cut off, with a warning. The toy warns of pictures and words that it never saw, and lowers the scores of such pictures. Raises ValueError for an empty list, blank texts and pictures that can't be read, TypeError
-    for what is no text or picture, before any model is loaded."""
-    texts, (pictures, several) = read_texts(texts, blank=False), read_images(images)
+) -> "pd.DataFrame":  # text and score, in the order of `texts`; for several images also image, the position in the list
+    """Score how well texts fit an image. The scores are probabilities: a softmax over the given texts. Texts of more than 77 tokens
+    are truncated, with a warning. The toy warns about unseen words and unfamiliar images, and lowers the scores of such images.
+    Raises ValueError for an empty list, blank texts and images that can't be read, TypeError if an input is not a text or an image,
+    before any model is loaded."""
+    texts, (images, several) = read_texts(texts, blank=False), read_images(images)
     import torch
 
     place = _place(system, checkpoint, device)
@@ -82,33 +85,33 @@ def match_texts(
     room = room_of(pipe.tokenizer)
     warn_of_cut(texts, pipe.tokenizer, room, "texts")
     inputs = pipe.tokenizer(texts, padding=True, truncation=True, max_length=room, return_tensors="pt")
-    inputs.update(pipe.image_processor(pictures, return_tensors="pt"))
+    inputs.update(pipe.image_processor(images, return_tensors="pt"))
     with torch.inference_mode():
         scores = pipe.model(**inputs.to(pipe.model.device)).logits_per_image.softmax(1).tolist()
     rows = [{"image": i, "text": t, "score": s} for i, row in enumerate(scores) for t, s in zip(texts, row)]
-    return answer_table(with_known_scores(rows, _known(place, pictures, texts)), "image text score", image=several)
+    return answer_table(with_known_scores(rows, _known(place, images, texts)), "image text score", image=several)
 
 # %% ../../nbs/multimodal/clip.ipynb #f8f12a72
 def find_images(
-    images: Any,  # pictures in any form that `read_image` takes
+    images: Any,  # images in any form that `read_image` takes
     texts: str | Sequence[str],  # a text, or a list of them
     top_k: int = 5,
     *,
     system: str = "clip",  # or "altclip"
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
-) -> "pd.DataFrame":  # image (its place in the list) and score (the cosine), the nearest first; of several texts also text
-    """The pictures nearest to a text. Warns as `match_texts` does. Raises TypeError for what is no text, ValueError for an empty list and a `top_k`
-    that is no whole number from 1."""
+) -> "pd.DataFrame":  # image (its position in the list) and score (the cosine), best first; for several texts also text
+    """Find the images nearest to a text. Warns as `match_texts` does. Raises TypeError if an input is not a text, ValueError for an
+    empty list and a `top_k` that is not a whole number from 1."""
     texts_given, top_k = read_texts(texts), check_whole("top_k", top_k)
-    pictures, _ = read_images(images)
+    images, _ = read_images(images)
     place = _place(system, checkpoint, device)
-    pipe, known = _classifier(*place), _known(place, pictures, texts_given)
+    pipe, known = _classifier(*place), _known(place, images, texts_given)
     warn_of_cut(texts_given, pipe.tokenizer, room_of(pipe.tokenizer), "texts")
-    values = pipe.image_processor(pictures, return_tensors="pt").pixel_values.to(pipe.model.device)
+    values = pipe.image_processor(images, return_tensors="pt").pixel_values.to(pipe.model.device)
     image_vectors = unit_vectors(pipe.model, lambda x: pipe.model.get_image_features(pixel_values=x), values)
     cosines = (embed_texts(pipe.model, pipe.tokenizer, texts_given) @ image_vectors.T).cpu()
-    found = cosines.topk(min(top_k, len(pictures)))
+    found = cosines.topk(min(top_k, len(images)))
     rows = [
         {"text": text, "image": image, "score": score}
         for text, places, scores in zip(texts_given, found.indices.tolist(), found.values.tolist())

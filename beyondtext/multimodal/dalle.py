@@ -7,7 +7,7 @@ __all__ = ['Drawings', 'draw']
 import functools
 from pathlib import Path
 
-from ..reading import check_device, check_positive, check_whole
+from ..inputs.checks import check_device, check_positive, check_whole
 from ..recipes.dalle import TEXT, dalle_tokenizer, nearest_drawings, sample_codes
 from ..recipes.discrete_vae import DiscreteVAE
 from ..toys.cache import toy_folder
@@ -40,7 +40,7 @@ def _critic(folder: str):
 
 # %% ../../nbs/multimodal/dalle.ipynb #2c6c2273
 def _readable(text) -> str:
-    "A caption that the toy can read, or an error."
+    "The stripped caption. Raises TypeError or ValueError if the toy can't read it."
     if not isinstance(text, str):
         raise TypeError(f"caption is of type {type(text).__name__}; accepted is a string")
     tokenizer, text = dalle_tokenizer(), text.strip().removesuffix(".")
@@ -60,17 +60,17 @@ def _readable(text) -> str:
 # %% ../../nbs/multimodal/dalle.ipynb #60972357
 def draw(
     caption: str,  # such as "a small red star and a large blue ring"
-    n: int = 4,  # pictures
+    n: int = 4,  # images
     *,
-    rerank: bool = True,  # let the toy CLIP choose them?
-    candidates: int | None = None,  # how many it chooses from; None: 16, or n if that is more
+    rerank: bool = True,  # choose and rank the images with the toy CLIP?
+    candidates: int | None = None,  # images to choose from; None: 16, or n if that is more
     temperature: float = 0.7,
-    seed: int | None = None,  # None: other pictures each time
+    seed: int | None = None,  # None: different images each time
     checkpoint: str | Path | None = None,  # "toy", or a folder; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> Drawings:  # a list of Pillow images
-    """Draw a caption, the best picture first if they are ranked. Raises TypeError for what is no text, ValueError for an empty or
-    too long caption, one with a word that the toy never saw, and numbers out of range, before any model is loaded."""
+    """Draw a caption, the best image first if they are ranked. Raises TypeError if the caption is not a string, ValueError for one
+    that is empty, too long or contains an unseen word, and for numbers out of range, before any model is loaded."""
     text, n, device = _readable(caption), check_whole("n", n), check_device(device)
     candidates = max(16, n) if candidates is None else check_whole("candidates", candidates, n)
     seed = None if seed is None else check_whole("seed", seed, 0)

@@ -9,8 +9,8 @@ from numbers import Number
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from ..reading import answer_table, check_device, check_positive
-from ..recordings import read_audio
+from ..inputs.checks import answer_table, check_device, check_positive
+from ..inputs.sound import read_audio
 from ..recipes.punctuation import LONGEST_TEXT, MARKS, split_marks
 from ..toys.hub import checkpoint_folder
 from ..toys.scope import is_toy, warn_out_of_world
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/multimodal/speech.ipynb #88ae8b52
 def stride_and_field(
-    kernels,  # of the layers, first layer first
+    kernels,  # kernel sizes, first layer first
     strides,
 ) -> tuple[int, int]:  # in samples
-    "The distance between two frames of a stack of convolutions, and the samples that one of them sees."
+    "The stride between two frames of a stack of convolutions, and the receptive field of one frame."
     if len(kernels) != len(strides):
         raise ValueError(
             f"kernels and strides have {len(kernels)} and {len(strides)} entries; accepted are equal lengths"
@@ -39,7 +39,7 @@ def transcriber(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     **settings: Any,  # more arguments of the pipeline, such as device
 ):  # the pipeline for automatic speech recognition
-    """The speech recognition pipeline of transformers with a wav2vec 2.0. Raises ValueError or CheckpointError if
+    """The speech recognition pipeline of transformers with a wav2vec 2.0 model. Raises ValueError or CheckpointError if
     there is no such checkpoint."""
     folder = str(checkpoint_folder("speech", checkpoint))
     from transformers import Wav2Vec2ForCTC, Wav2Vec2Processor, pipeline
@@ -58,10 +58,10 @@ def _transcriber(folder: str, device: str | None):
     return transcriber(folder, device=device)
 
 # %% ../../nbs/multimodal/speech.ipynb #ce1cd9ca
-_UNSURE = 0.26  # nats: the mean entropy of a frame's letters, which of 100 test utterances of the toy world 99 stay below
+_UNSURE = 0.26  # nats: 99 of 100 test utterances of the toy world have a lower mean entropy per frame
 
 def letter_entropy(model, samples) -> float:
-    "How undecided a recogniser is between letters, in nats: the mean over the frames of a recording (n,) at 16 kHz, of its first ten seconds."
+    "Mean entropy of a recogniser's letters per frame, in nats, over the first ten seconds of a recording (n,) at 16 kHz."
     import numpy as np
     import torch
 
@@ -74,7 +74,7 @@ def letter_entropy(model, samples) -> float:
 _SHORTEST = 1600  # samples, a tenth of a second; no word is shorter
 
 def _transcribe_one(samples, number: int, checkpoint, device, chunk_seconds: float) -> list[tuple[str, float, float]]:
-    "The words of a recording (n,) with the seconds in which they begin and end."
+    "The words of a recording (n,) with their start and end in seconds."
     if len(samples) < _SHORTEST or samples.std() < 1e-6:
         return []
     long = len(samples) > chunk_seconds * 16_000
@@ -88,18 +88,18 @@ def _transcribe_one(samples, number: int, checkpoint, device, chunk_seconds: flo
 
 # %% ../../nbs/multimodal/speech.ipynb #3b4889bc
 def transcribe(
-    audio: Any,  # whatever `read_audio` takes, or a list of recordings
-    sampling_rate: int | None = None,  # samples a second of an array
+    audio: Any,  # a recording in any form that `read_audio` takes, or a list of them
+    sampling_rate: int | None = None,  # samples per second, if the audio is an array
     *,
-    words: bool = False,  # one row a word, with its time, instead of one row a recording
-    punctuate: bool = False,  # add punctuation and capitals; the toy's, made for sentences of the toy world
-    chunk_seconds: float = 6,  # what is longer is cut into overlapping chunks
-    max_seconds: float = 600,  # a longer recording is refused
+    words: bool = False,  # one row per word, with its times, instead of one row per recording
+    punctuate: bool = False,  # add punctuation and capitals, with a toy made for sentences of the toy world
+    chunk_seconds: float = 6,  # longer recordings are cut into overlapping chunks
+    max_seconds: float = 600,  # longer recordings are refused
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: where `transformers` puts it
-) -> "pd.DataFrame":  # text and seconds; with words: word, start and end in seconds; of several also recording, the position
-    """Write down what is said. The toy warns of speech that is unlike all it has learnt from. What is silent or shorter than a tenth of a second has an empty text.
-    Raises ValueError or TypeError for what is no sound, before any model is loaded."""
+) -> "pd.DataFrame":  # text and seconds; with words: word, start and end in seconds; for several recordings also recording, the position
+    """Transcribe speech. The toy warns about speech unlike its training data. Recordings that are silent or shorter than a tenth of
+    a second get an empty text. Raises ValueError or TypeError if an input is not a recording, before any model is loaded."""
     if words and punctuate:
         raise ValueError("punctuate is True, which is accepted only without words")
     if check_positive("chunk_seconds", chunk_seconds) < 1:
@@ -130,8 +130,8 @@ def _punctuator():
     return BertForTokenClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
 
 def restore_punctuation(text: str) -> str:
-    """Put commas, full stops, question marks and capitals into a text of the toy world that has none. What is in
-    it already goes first. Raises TypeError for what is no string."""
+    """Restore commas, full stops, question marks and capitals in a text of the toy world, after removing any that it
+    already has. Raises TypeError if the argument is not a string."""
     if not isinstance(text, str):
         raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
     import torch
@@ -146,7 +146,7 @@ def restore_punctuation(text: str) -> str:
             )
         ends = [i + 1 for i, mark in enumerate(marks) if MARKS[mark] in (".", "?")]
         whole = len(words) <= LONGEST_TEXT
-        n = len(marks) if whole else (ends or [len(marks)])[-1]  # go on from the last sentence that is whole
+        n = len(marks) if whole else (ends or [len(marks)])[-1]  # continue after the last complete sentence
         for word, mark in zip(words[:n], marks):
             marked.append((word.capitalize() if start else word) + MARKS[mark])
             start = MARKS[mark] in (".", "?")

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..reading import check_device, check_whole, read_texts
+from ..inputs.checks import check_device, check_whole
+from ..inputs.texts import read_texts
 from ..toys.hub import checkpoint_folder
 from ..toys.scope import room_of, warn_of_cut
 
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/multimodal/text_encoder.ipynb #c6f2f9db
 def tokens_left_out(text: str, tokenizer) -> list[str]:
-    "The tokens of a text that a tokenizer cuts off because it takes no more."
+    "The tokens that a tokenizer truncates because a text exceeds its maximum length."
     room = tokenizer.model_max_length - 2  # start and end
     return tokenizer.tokenize(text, verbose=False)[room:]
 
 # %% ../../nbs/multimodal/text_encoder.ipynb #2ddfac80
 def stable_diffusion_text_config(**changes):  # a CLIPTextConfig
-    "The text encoder of Stable Diffusion 2: that of OpenCLIP's ViT-H/14, without its last layer."
+    "The configuration of Stable Diffusion 2's text encoder: OpenCLIP's ViT-H/14 without its last layer."
     from transformers import CLIPTextConfig
 
     sizes = {
@@ -42,7 +43,7 @@ def stable_diffusion_text_config(**changes):  # a CLIPTextConfig
 def _text_encoder(folder: str, device: str | None):
     from transformers import AutoModel, AutoTokenizer
 
-    part = lambda name: Path(folder, name) if Path(folder, name).is_dir() else folder  # a pipeline of diffusers has folders
+    part = lambda name: Path(folder, name) if Path(folder, name).is_dir() else folder  # a diffusers pipeline has subfolders
     model = AutoModel.from_pretrained(part("text_encoder"), dtype="float32")  # a CLIP, or a text encoder alone
     encoder = getattr(model, "text_model", model).eval().to(device or "cpu")
     return encoder, AutoTokenizer.from_pretrained(part("tokenizer"))
@@ -54,9 +55,9 @@ def encode_text(
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> "torch.Tensor":  # (texts, positions, width): with the toy and with CLIP, 77 positions
-    """What an image generator would get to see of each text: the vectors of all positions, padding included, after the
-    final normalisation. A text that is only spaces has a start and an end. Warns of what is cut off. Raises ValueError
-    for an empty list and a layer that isn't there, TypeError for what is no text."""
+    """Encode texts as for an image generator: the vectors of all positions, padding included, after the final
+    normalisation. A blank text still has its start and end tokens. Warns about truncated texts. Raises ValueError
+    for an empty list and a layer that doesn't exist, TypeError if an input is not a text."""
     texts, device = read_texts(texts), check_device(device)
     import torch
 

@@ -13,15 +13,15 @@ from ..world.voices import phonemes
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #77ece3ce
 def skewed_captions(
     n: int,
-    key: str,  # captions with different keys have nothing to do with each other
+    key: str,  # different keys give independent captions
     skew: float = 1.0,  # exponent of Zipf's law; 0: all colours and all shapes are equally frequent
 ) -> list[str]:
     "Captions of one to three objects whose colours and shapes follow Zipf's law, without commas."
-    dice = random.Random(f"skewed captions/{key}")
+    rng = random.Random(f"skewed captions/{key}")
     zipf = lambda words: (list(words), [(i + 1) ** -skew for i in range(len(words))])
 
     def draw(words, weights):
-        place = dice.random() * sum(weights)
+        place = rng.random() * sum(weights)
         for word, weight in zip(words, weights):
             place -= weight
             if place < 0:
@@ -39,14 +39,14 @@ def skewed_captions(
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #925f6609
 def pronunciations(texts) -> dict[str, list[str]]:
-    "The phonemes of each word in `texts`, in alphabetical order."
+    "The phonemes of each word in `texts`; words are in alphabetical order."
     words = sorted({word for text in texts for word in text.split()})
     return {word: phonemes(word)[0] for word in words}
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #a8232808
 def clustered(
-    sounds,  # arrays (n,), 16,000 samples a second
-    more=(),  # further recordings, by which the clusters aren't chosen
+    sounds,  # arrays (n,), 16,000 samples per second
+    more=(),  # further recordings, not used to choose the clusters
     clusters: int = 64,
     seed: int = 0,
 ) -> tuple[list, list]:  # of arrays (frames,) each
@@ -65,8 +65,8 @@ def clustered(
 SILENCE = "…"
 
 class SpeechModel:
-    """A hidden Markov model of speech: words by bigrams, words as phonemes, phonemes as clusters. `emission` (phonemes,
-    clusters) is what it learns; the first phoneme is silence."""
+    """A hidden Markov model of speech: bigrams of words, words as phonemes, phonemes as clusters. Only `emission` (phonemes,
+    clusters) is learnt; the first phoneme is silence."""
 
     def __init__(
         self, texts, lexicon: dict[str, list[str]], clusters: int, stay: float = 0.75, pause: float = 0.1
@@ -75,7 +75,7 @@ class SpeechModel:
 
         self.words, self.clusters = list(lexicon), clusters
         self.phonemes = [SILENCE, *sorted({p for spelled in lexicon.values() for p in spelled})]
-        self.states = [(None, 0, SILENCE)]  # word, place in it, phoneme
+        self.states = [(None, 0, SILENCE)]  # word, position in it, phoneme
         self.states += [(w, i, p) for w, spelled in lexicon.items() for i, p in enumerate(spelled)]
         self.states += [(w, -1, SILENCE) for w in lexicon] + [(None, -1, SILENCE)]
         self.phoneme = torch.tensor([self.phonemes.index(p) for _, _, p in self.states])
@@ -85,7 +85,7 @@ class SpeechModel:
         self.emission = torch.full((len(self.phonemes), clusters), 1 / clusters)
 
     def _transitions(self, bigrams, lexicon, stay: float, pause: float):
-        "From every state to every other (s, s), at the start (s,) and at the end (s,)."
+        "Transitions between all states (s, s), and weights for starting (s,) and ending (s,) in each."
         import torch
 
         n, place = len(self.states), {state[:2]: i for i, state in enumerate(self.states)}
@@ -109,7 +109,7 @@ class SpeechModel:
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #4eff9777
 def _bigrams(texts, words: list[str]):
-    "Probabilities (w + 1, w + 1) of a word, or the end, after a word, or the beginning."
+    "Bigram probabilities (w + 1, w + 1): rows are words or the beginning, columns words or the end."
     import torch
 
     counts, place = torch.full((len(words) + 1,) * 2, 1e-4), {w: i for i, w in enumerate(words)}
@@ -129,12 +129,12 @@ def _padded(units):
     return pad_sequence(rows, batch_first=True), torch.tensor([len(r) for r in rows])
 
 def _going_on(lengths) -> list[int]:
-    "How many of the recordings, the longest first, have each frame."
+    "The number of recordings, sorted longest first, that have each frame."
     return [int((lengths > t).sum()) for t in range(int(lengths.max()))]
 
 def forward_pass(model: SpeechModel, clusters, lengths, exponent: float = 1.0):
-    """Of recordings, the longest first: the probabilities of the states so far, scaled, for each frame (recordings that have it, s);
-    of the emissions (b, frames, s); log-likelihoods (b,)."""
+    """The forward algorithm on recordings sorted longest first: scaled state probabilities for each frame (recordings that have it,
+    s), emission probabilities (b, frames, s) and log-likelihoods (b,)."""
     import torch
 
     emitted = (model.emission[model.phoneme] ** exponent).T[clusters]
@@ -148,7 +148,7 @@ def forward_pass(model: SpeechModel, clusters, lengths, exponent: float = 1.0):
     return alpha, emitted, total + (now @ model.end).clamp(min=1e-30).log()
 
 def expected_counts(model: SpeechModel, units, exponent: float = 1.0):
-    "How often each phoneme is expected to have emitted each cluster (phonemes, clusters), and the log-likelihood."
+    "Expected number of times each phoneme emitted each cluster (phonemes, clusters), and the log-likelihood."
     import torch
 
     clusters, lengths = _padded(sorted(units, key=len, reverse=True))
@@ -165,31 +165,31 @@ def expected_counts(model: SpeechModel, units, exponent: float = 1.0):
     return counts, likelihood.sum().item()
 
 # %% ../../nbs/multimodal/unsupervised_speech.ipynb #c33e911d
-def _random_emission(model: SpeechModel, units, dice):
-    "Emissions of a start: the clusters' frequencies, shaken; for silence, what is heard at the edges."
+def _random_emission(model: SpeechModel, units, rng):
+    "Random initial emissions: the clusters' frequencies with noise; for silence, those at the recordings' edges."
     import torch
 
     total = torch.bincount(torch.cat([torch.as_tensor(u) for u in units]).long(), minlength=model.clusters)
-    emission = (1 + 0.3 * torch.rand(model.emission.shape, generator=dice)) * total
+    emission = (1 + 0.3 * torch.rand(model.emission.shape, generator=rng)) * total
     edges = torch.tensor([c for u in units for c in (*u[:2], *u[-4:])])
     emission[0] = torch.bincount(edges, minlength=model.clusters) + 0.1
     return emission / emission.sum(1, keepdim=True)
 
 def decipher(
-    model: SpeechModel,  # gets the emissions of the best start
+    model: SpeechModel,  # its emissions are set to those of the best start
     units,  # clusters of the recordings
     rounds: int = 40,
     starts: int = 3,
     seed: int = 0,
 ) -> list[
     list[float]
-]:  # for each start the log-likelihood of a frame after each round, once nothing is flattened
-    "Find the emissions under which the recordings are likely, by Baum and Welch's algorithm with annealing."
+]:  # for each start, the log-likelihood per frame after each round at exponent 1, without annealing
+    "Find the emissions that maximise the likelihood of the recordings, by the Baum-Welch algorithm with annealing."
     import torch
 
-    dice, frames, curves, found = torch.Generator().manual_seed(seed), sum(map(len, units)), [], []
+    rng, frames, curves, found = torch.Generator().manual_seed(seed), sum(map(len, units)), [], []
     for _ in range(starts):
-        model.emission, curve = _random_emission(model, units, dice), []
+        model.emission, curve = _random_emission(model, units, rng), []
         for i in range(rounds):
             exponent = min(1.0, 0.3 + 0.7 * i / (0.6 * rounds))
             counts, likelihood = expected_counts(model, units, exponent)

@@ -10,28 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from beyondtext.reading import (
-    answer_table,
-    check_choice,
-    check_device,
-    check_whole,
-    read_image,
-    read_images,
-    read_texts,
-)
+from ..inputs.checks import answer_table, check_choice, check_device, check_whole
+from ..inputs.images import read_image, read_images
+from ..inputs.texts import read_texts
 from ..recipes.regions import cells, find_regions
 from ..recipes.vit import to_pixel_values
 from ..recipes.vqa import answer_logits, toy_detector, vqa_inputs
 from ..toys.cache import toy_folder
 from ..toys.hub import checkpoint_folder
-from ..toys.scope import OutOfWorldWarning, picture_scope, room_of, small_pictures, stack_level, warn_of_cut, with_known_scores
+from ..toys.scope import OutOfWorldWarning, image_scope, room_of, small_images, stack_level, warn_of_cut, with_known_scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # %% ../../nbs/multimodal/vqa.ipynb #5028fbca
 def _cell_features(detector, images):
-    "Mean and spread over the nine cells of what a detector sees in each: (n, 128)."
+    "Mean and standard deviation of a detector's features over the nine cells of each image: (n, 128)."
     import torch
 
     with torch.inference_mode():
@@ -40,7 +34,7 @@ def _cell_features(detector, images):
 
 # %% ../../nbs/multimodal/vqa.ipynb #8b112b3d
 class VisualQA:
-    "Answers questions to pictures; called like a pipeline of transformers."
+    "Answers questions about images; called like a pipeline of transformers."
 
     def __init__(self, folder: str, device: str | None = None):
         import transformers
@@ -53,7 +47,7 @@ class VisualQA:
         reader = transformers.AutoProcessor if self.vilt else transformers.AutoTokenizer
         self.processor, self.detector = reader.from_pretrained(folder), None if self.vilt else toy_detector()
         eyes, system = folder if self.vilt else toy_folder("vqa-regions"), "vqa-lxmert" if kind == "lxmert" else "vqa"
-        self.scope = picture_scope(system, eyes, functools.partial(_cell_features, self.detector), name="image")
+        self.scope = image_scope(system, eyes, functools.partial(_cell_features, self.detector), name="image")
 
     def _inputs(self, image, question: str) -> dict:
         tokenizer = self.processor.tokenizer if self.vilt else self.processor
@@ -64,7 +58,7 @@ class VisualQA:
         unknown = [w for w in tokenizer.tokenize(question) if w == tokenizer.unk_token]
         if unknown:
             warnings.warn(f"question has {len(unknown)} word(s) that the toy never saw: {question!r}", OutOfWorldWarning, stacklevel=stack_level())
-        return vqa_inputs(self.model, ids, *find_regions(self.detector, small_pictures([image])))
+        return vqa_inputs(self.model, ids, *find_regions(self.detector, small_images([image])))
 
     def __call__(self, image, question: str, top_k: int = 5) -> list[dict]:
         "The best answers with their probabilities: dictionaries with the keys answer and score."
@@ -86,7 +80,7 @@ def visual_qa(
     system: str = "vqa",  # or "vqa-lxmert"
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
 ) -> VisualQA:
-    "An object that answers questions to pictures. Raises ValueError or CheckpointError if there is no such checkpoint."
+    "A model that answers questions about images. Raises ValueError or CheckpointError if there is no such checkpoint."
     system, device = check_choice("system", system, _SYSTEMS), check_device(device)
     return VisualQA(str(checkpoint_folder(system, checkpoint)), device)
 
@@ -96,26 +90,26 @@ def _visual_qa(folder: str, device: str | None) -> VisualQA:
 
 # %% ../../nbs/multimodal/vqa.ipynb #bd36c439
 def ask_image(
-    image: Any,  # a picture in any form that `read_image` takes, or a list of them
+    image: Any,  # an image in any form that `read_image` takes, or a list of them
     questions: str | Sequence[str],  # a question, or a list of them
-    top_k: int = 1,  # how many answers to each
+    top_k: int = 1,  # answers per question
     *,
     system: str = "vqa",  # or "vqa-lxmert"
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name on the hub; None: the default
     device: str | int | None = None,  # such as "cpu" or "cuda"; None: the CPU
-) -> "pd.DataFrame":  # question, answer and score; of several pictures also image, the position in the list
-    """Answer questions to pictures. The toy knows the questions of the toy world; it warns of words and pictures that it never
-    saw, answers nevertheless, and lowers the scores of such pictures. Raises TypeError for what is no text or picture, ValueError for an empty question, before any
-    model is loaded."""
+) -> "pd.DataFrame":  # question, answer and score; for several images also image, the position in the list
+    """Answer questions about images. The toy knows the questions of the toy world; it warns about unseen words and unfamiliar
+    images, answers nevertheless, and lowers the scores of such images. Raises TypeError if an input is not a text or an image,
+    ValueError for an empty question, before any model is loaded."""
     asked, top_k = read_texts(questions, "questions", blank=False), check_whole("top_k", top_k)
     system, device = check_choice("system", system, _SYSTEMS), check_device(device)
-    pictures, several = read_images(image, "image")
+    images, several = read_images(image, "image")
     answerer = _visual_qa(str(checkpoint_folder(system, checkpoint)), device)
     rows = [
         {"image": i, "question": question} | answer
-        for i, picture in enumerate(pictures)
+        for i, image in enumerate(images)
         for question in asked
-        for answer in answerer(picture, question, top_k=top_k)
+        for answer in answerer(image, question, top_k=top_k)
     ]
-    known = answerer.scope(small_pictures(pictures))
+    known = answerer.scope(small_images(images))
     return answer_table(with_known_scores(rows, known), "image question answer score", image=several)

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['LANGUAGES', 'translate', 'altclip_tokenizer', 'altclip_config', 'altclip_processor', 'captions', 'altered',
-           'teacher_vectors', 'learn_from_teacher', 'learn_from_pictures', 'evaluate_altclip', 'train_altclip',
+           'teacher_vectors', 'learn_from_teacher', 'learn_from_images', 'evaluate_altclip', 'train_altclip',
            'train_altclip_stages']
 
 # %% ../../nbs/recipes/altclip.ipynb #866221cb
@@ -14,7 +14,7 @@ from collections import Counter
 
 from .clip import describe, embed_images, zero_shot_accuracy
 from ..toys.registry import recipe
-from ..world.scenes import make_scenes, pictures
+from ..world.scenes import make_scenes, scene_images
 
 # %% ../../nbs/recipes/altclip.ipynb #27cedaf2
 _WORDS = (
@@ -38,16 +38,16 @@ LANGUAGES = ("en", "zh", "ja")
 _ARTICLES = ("a", "an", "the")
 
 def _noun_phrase(text: str, language: str) -> str:
-    "One thing: an article, if there is one, and the words in their order."
+    "Translate one noun phrase: an article, if there is one, and the words in their order."
     words, (article, *rest) = _CHINESE if language == "zh" else _JAPANESE, text.split() or [""]
     named = rest if article in _ARTICLES else text.split()
     if not named or not named[-1] in _WORDS[10:] or any(w in _WORDS[10:] for w in named[:-1]):
-        raise ValueError(f"text has {text!r} where an object is meant; accepted are phrases such as 'a small red star'")
+        raise ValueError(f"text has {text!r} where an object is expected; accepted are phrases such as 'a small red star'")
     return ("一个" if language == "zh" and article in ("a", "an") else "") + "".join(words[w] for w in named)
 
 def translate(text: str, language: str) -> str:
-    """A caption of the toy world in Chinese ("zh") or Japanese ("ja"); in English ("en") it stays what it is. An object may lack its article,
-    its size or its colour. Raises TypeError for what is no text, and ValueError for another language and for what is no caption."""
+    """Translate a caption of the toy world into Chinese ("zh") or Japanese ("ja"); English ("en") stays unchanged. Objects may lack an article,
+    a size or a colour. Raises TypeError if the text is not a string, and ValueError for other languages and texts that aren't captions."""
     if not isinstance(text, str):
         raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
     if language not in LANGUAGES:
@@ -71,11 +71,11 @@ def translate(text: str, language: str) -> str:
 @functools.lru_cache(maxsize=1)
 def _pieces() -> tuple[tuple[str, float], ...]:
     "Words, characters, and the logarithms of their probabilities, counted in captions in all languages."
-    dice, counts = random.Random("altclip/pieces"), Counter()
+    rng, counts = random.Random("altclip/pieces"), Counter()
     lexicon = {*_CHINESE.values(), *_JAPANESE.values(), *"一个 的 在 和 と が の にある 、".split()}
     known = re.compile("|".join(sorted(lexicon, key=len, reverse=True)))
     for scene in make_scenes(1500, kind="several"):
-        text = describe(scene, dice)
+        text = describe(scene, rng)
         counts.update(word if word == "," else f"▁{word}" for word in re.findall(r"\w+|,", text))
         counts.update(
             p for language in LANGUAGES[1:] for p in ("▁", *known.findall(translate(text, language)))
@@ -93,8 +93,8 @@ def altclip_tokenizer():  # an XLMRobertaTokenizer for 77 tokens
     return XLMRobertaTokenizer(vocab=list(_pieces()), model_max_length=77)
 
 # %% ../../nbs/recipes/altclip.ipynb #c2290a53
-def altclip_config(**changes):  # an AltCLIPConfig for pictures of 32 x 32 pixels
-    "The configuration of the toy AltCLIP: the toy CLIP's pictures, and a text encoder of two layers."
+def altclip_config(**changes):  # an AltCLIPConfig for images of 32 x 32 pixels
+    "The configuration of the toy AltCLIP: the toy CLIP's image tower and a text encoder with two layers."
     from transformers import AltCLIPConfig
 
     from beyondtext.recipes.clip import clip_config
@@ -141,13 +141,13 @@ _AMOUNTS = {"toy": (350, 100, 20_000), "small": (4000, 1000, 50_000), "base": (2
 # steps of stage 1, steps of stage 2, captions
 
 def captions(n: int, split: str = "train") -> tuple[list, list[str]]:
-    "Scenes and what is written below them, half of them of a single object."
-    dice = random.Random(f"altclip/{split}")
+    "Scenes and their captions; half of the scenes have a single object."
+    rng = random.Random(f"altclip/{split}")
     scenes = make_scenes(n // 2, split) + make_scenes(n - n // 2, split, "several")
-    return scenes, [describe(scene, dice) for scene in scenes]
+    return scenes, [describe(scene, rng) for scene in scenes]
 
 def altered(clip):  # a CLIPModel -> an AltCLIPModel
-    "An AltCLIP with CLIP's pictures, projections and scale, and a text encoder that knows nothing."
+    "An AltCLIP with CLIP's image tower, projections and logit scale, and an untrained text encoder."
     from transformers import AltCLIPModel
 
     model = AltCLIPModel(altclip_config())
@@ -164,14 +164,14 @@ def _ids(texts):
     ).input_ids
 
 def _trimmed(ids) -> dict:
-    "Inputs of a text model, no longer than the longest text of the batch; the padding has the id 1."
+    "Inputs of a text model, trimmed to the longest text of the batch; the padding id is 1."
     mask = (ids != 1).long()
     n = int(mask.sum(1).max())
     return {"input_ids": ids[:, :n], "attention_mask": mask[:, :n]}
 
 # %% ../../nbs/recipes/altclip.ipynb #ada84abb
 def teacher_vectors(clip, texts):  # -> tensor (n, width)
-    "What CLIP's text tower makes of English texts, before the projection."
+    "The pooled outputs of CLIP's text tower for English texts, before the projection."
     from beyondtext.recipes.byte_pairs import clip_tokenizer
     from beyondtext.toys.training import predict
 
@@ -182,12 +182,12 @@ def teacher_vectors(clip, texts):  # -> tensor (n, width)
 def learn_from_teacher(
     model,  # an AltCLIPModel
     clip,  # the teacher
-    parallel: dict[str, int],  # how many of the captions have a translation, for each language
+    parallel: dict[str, int],  # number of translated captions in each language
     steps: int,
     texts: list[str],  # captions in English
     seed: int = 0,
 ):  # a DataFrame: the curve of `fit`
-    "Stage 1: texts in English, and translations of the first of them, to the teacher's vectors of the English ones."
+    "Stage 1: map English texts and translations of the first of them to the teacher's vectors of the English texts."
     import torch
 
     from beyondtext.toys.training import fit
@@ -204,22 +204,22 @@ def learn_from_teacher(
     return fit(model, data, steps=steps, loss=loss, progress="teacher learning", **settings)
 
 # %% ../../nbs/recipes/altclip.ipynb #ad4b2af6
-def learn_from_pictures(
+def learn_from_images(
     model,  # an AltCLIPModel
-    languages,  # of the captions, each as often as the others
+    languages,  # of the captions, in equal shares
     steps: int,
     scenes: list,
     texts: list[str],  # their captions in English
     seed: int = 0,
 ):  # a DataFrame: the curve of `fit`
-    "Stage 2: the contrastive loss of pictures and captions; the image tower stays as it is."
+    "Stage 2: train with the contrastive loss of images and captions; the image tower stays frozen."
     import torch
     from torch.nn.functional import normalize
 
     from beyondtext.recipes.clip import contrastive_loss, similarity_logits
     from beyondtext.toys.training import fit
 
-    vectors = embed_images(model, torch.from_numpy(pictures(scenes)).permute(0, 3, 1, 2)).clone()
+    vectors = embed_images(model, torch.from_numpy(scene_images(scenes)).permute(0, 3, 1, 2)).clone()
     lines = [translate(text, languages[i % len(languages)]) for i, text in enumerate(texts)]
 
     def loss(model, batch):
@@ -260,8 +260,8 @@ def _teacher():
     seconds=28,
 )
 def train_altclip(seed: int = 0, size: str = "toy"):
-    """The recipe of the toy AltCLIP: 20,000 captions in English and Chinese, of which 200 are in Japanese, too; then
-    the pictures."""
+    """The recipe of the toy AltCLIP: 20,000 captions in English and Chinese, 200 of them also in Japanese; then
+    the images."""
     import pandas as pd
     import torch
 
@@ -270,16 +270,16 @@ def train_altclip(seed: int = 0, size: str = "toy"):
     clip, (scenes, texts) = _teacher(), captions(n)
     model = altered(clip)
     stage_1 = learn_from_teacher(model, clip, {"zh": n, "ja": 200}, first, texts, seed)
-    stage_2 = learn_from_pictures(model, ("en", "zh"), second, scenes[: n // 4], texts[: n // 4], seed)
+    stage_2 = learn_from_images(model, ("en", "zh"), second, scenes[: n // 4], texts[: n // 4], seed)
     stage_2["step"] += first
     return (model.eval(), altclip_processor()), pd.concat(
-        [stage_1, stage_2], keys=["teacher", "pictures"], names=["stage"]
+        [stage_1, stage_2], keys=["teacher", "images"], names=["stage"]
     ).reset_index(level=0)
 
 # %% ../../nbs/recipes/altclip.ipynb #c0b5cc96
 @recipe("altclip-stages", needs=("clip",), is_experiment=True, seconds=121)
 def train_altclip_stages(seed: int = 0, size: str = "toy"):
-    "Five students with less or more parallel text, measured on the test splits after either stage. The model is the last one."
+    "Five students with increasing amounts of parallel text, measured on the test splits after each stage. Returns the last model."
     import pandas as pd
     import torch
 
@@ -300,10 +300,10 @@ def train_altclip_stages(seed: int = 0, size: str = "toy"):
             if stage == 1:
                 learn_from_teacher(model, clip, parallel, first, texts, seed)
             else:
-                learn_from_pictures(model, languages, second, scenes[: n // 4], texts[: n // 4], seed)
+                learn_from_images(model, languages, second, scenes[: n // 4], texts[: n // 4], seed)
             known = evaluate_altclip(model.eval(), "test", 1000)
             new = evaluate_altclip(model, "test_held_out", 1000, ("en", "zh"))
             rows.append(
-                {"parallel": name, "stage": stage} | known | {f"{k}, new pairs": v for k, v in new.items()}
+                {"parallel": name, "stage": stage} | known | {f"{k}, unseen pairs": v for k, v in new.items()}
             )
     return (model, altclip_processor()), pd.DataFrame(rows)

@@ -22,7 +22,7 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 _WORD = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
 
 def split_words(text: str) -> list[str]:
-    "The words of a text as CLIP cuts it: small letters, runs of letters, single digits, runs of other characters."
+    "Split a text as CLIP does: in lower case, into runs of letters, single digits and runs of other characters."
     import regex
 
     plain = regex.sub(r"\s+", " ", unicodedata.normalize("NFC", text))
@@ -31,7 +31,7 @@ def split_words(text: str) -> list[str]:
 
 # %% ../../nbs/recipes/byte_pairs.ipynb #1e7268ac
 def byte_characters() -> dict[int, str]:
-    "A visible character for each of the 256 bytes, in the order of CLIP's vocabulary (after GPT-2's)."
+    "A visible character for each of the 256 bytes, in the order of CLIP's vocabulary (modelled on GPT-2's)."
     visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [b for b in range(256) if b not in visible]
     return {b: chr(b) for b in visible} | {b: chr(256 + i) for i, b in enumerate(others)}
@@ -39,13 +39,13 @@ def byte_characters() -> dict[int, str]:
 _CHARACTERS = byte_characters()
 
 def word_symbols(word: str) -> tuple[str, ...]:
-    "The bytes of a word as characters; the last one carries the mark `</w>`: here ends a word."
+    "The bytes of a word as characters; the last one carries the end-of-word mark `</w>`."
     symbols = [_CHARACTERS[b] for b in word.encode()]
     return (*symbols[:-1], symbols[-1] + "</w>")
 
 # %% ../../nbs/recipes/byte_pairs.ipynb #f2a7df1e
 def _merged(symbols: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
-    "The row with each occurrence of `pair`, from left to right, made one."
+    "The symbols with each occurrence of `pair`, from left to right, merged into one."
     out, i = [], 0
     while i < len(symbols):
         both = symbols[i : i + 2] == pair
@@ -55,10 +55,10 @@ def _merged(symbols: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
 
 def train_bpe(
     texts,  # strings
-    merges: int = 1000,  # at most so many
-    at_least: int = 2,  # how often a pair must occur
+    merges: int = 1000,  # maximum number of merges
+    at_least: int = 2,  # minimum count of a pair
 ) -> list[tuple[str, str]]:
-    "The most frequent pairs, one after another, by the algorithm of Sennrich, Haddow and Birch (2016)."
+    "Learn merges, the most frequent pair first, by the algorithm of Sennrich, Haddow and Birch (2016)."
     counts = Counter(word for text in texts for word in split_words(text))
     words, found = {word: word_symbols(word) for word in counts}, []
     while len(found) < merges:
@@ -96,7 +96,7 @@ class BytePairs:
         return symbols
 
     def tokenize(self, text: str) -> list[str]:
-        "The tokens of a text. Where it names the start or the end token as such, that token is meant."
+        "The tokens of a text. A start or end token written out in the text becomes that token."
         tokens = []
         for part in re.split(f"({re.escape(START)}|{re.escape(END)})", text):
             words = [] if part in (START, END) else split_words(part)
@@ -106,11 +106,11 @@ class BytePairs:
         return tokens
 
     def encode(self, text: str) -> list[int]:
-        "The ids of a text between start and end."
+        "The ids of a text, between those of the start and end tokens."
         return [self.vocabulary[token] for token in (START, *self.tokenize(text), END)]
 
     def decode(self, ids) -> str:
-        "The text of ids, without start and end. Bytes that are no UTF-8 become the character for that."
+        "The text of ids, without start and end tokens. Invalid UTF-8 becomes replacement characters."
         tokens, byte = list(self.vocabulary), {c: b for b, c in _CHARACTERS.items()}
         text = "".join(tokens[i] for i in ids if tokens[i] not in (START, END))
         words = [bytes(byte[c] for c in word).decode(errors="replace") for word in text.split("</w>")]
@@ -119,13 +119,13 @@ class BytePairs:
 # %% ../../nbs/recipes/byte_pairs.ipynb #deb3aa70
 @functools.lru_cache(maxsize=1)
 def toy_merges() -> tuple[tuple[str, str], ...]:
-    "The merges of the toy world: byte pairs of its captions, and of what is said about pictures."
+    "The merges of the toy world: byte pairs of its captions and of a few phrases about images and positions."
     texts = [caption(make_scene(i, kind="several")) for i in range(400)]
     texts += ["a photo of a picture with a drawing of", "left of right of above below"] * 20
     return tuple(train_bpe(texts))
 
 # %% ../../nbs/recipes/byte_pairs.ipynb #97e74c74
-_OPENAI_MERGES = 49_152 - 256 - 2  # of the file's 262,144 lines CLIP uses the first
+_OPENAI_MERGES = 49_152 - 256 - 2  # CLIP uses only the first of the file's 262,144 lines
 
 def _read_merges(path) -> list[tuple[str, str]]:
     import gzip
@@ -143,15 +143,15 @@ def _read_merges(path) -> list[tuple[str, str]]:
     pairs = [tuple(line.split()) for line in lines if "#version" not in line and line.strip()]
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise ValueError(
-            f"merges: the file {str(path)!r} holds something else; accepted are lines of two symbols"
+            f"merges: the file {str(path)!r} is not a list of merges; accepted are lines of two symbols"
         )
     return pairs[:_OPENAI_MERGES]
 
 def clip_tokenizer(
-    merges=None,  # None: the toy world's; a path to OpenAI's file, packed or not; or pairs
+    merges=None,  # None: the toy world's; a path to OpenAI's file, compressed or not; or pairs of symbols
     pad: str = END,  # the padding token; Stable Diffusion 2 has "!"
 ):  # a CLIPTokenizer for 77 tokens
-    "The library's tokenizer of CLIP. Raises ValueError for a file that holds no merges."
+    "The CLIP tokenizer of `transformers`. Raises ValueError for a file that holds no merges."
     from transformers import CLIPTokenizer
 
     if merges is None:
@@ -162,7 +162,7 @@ def clip_tokenizer(
 def published_clip_tokenizer(
     pad: str = END,  # the padding token; Stable Diffusion 2 has "!"
 ):  # a CLIPTokenizer for 77 tokens
-    "CLIP's own tokenizer, from the hub. Raises CheckpointError where it can't be fetched."
+    "CLIP's published tokenizer, from the hub. Raises CheckpointError if it can't be fetched."
     from transformers import CLIPTokenizer
 
     clip = find_system("clip")

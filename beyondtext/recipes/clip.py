@@ -8,22 +8,22 @@ __all__ = ['similarity_logits', 'contrastive_loss', 'clip_config', 'clip_process
 # %% ../../nbs/recipes/clip.ipynb #d633cdcc
 import random
 
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from .byte_pairs import clip_tokenizer
 from .vit import PAIRS, in_grey
 from ..toys.registry import recipe
 from ..world.language import caption
-from ..world.scenes import make_scene, make_scenes, picture_batch
+from ..world.scenes import make_scene, make_scenes, image_batch
 
 # %% ../../nbs/recipes/clip.ipynb #dcec7265
 def similarity_logits(image_vectors, text_vectors, scale):
-    "The scaled cosines of all pairs: (n, d), (m, d) and a number to (n, m)."
+    "The scaled cosine similarities of all pairs: (n, d), (m, d) and a number to (n, m)."
     from torch.nn.functional import normalize
 
     return scale * normalize(image_vectors, dim=-1) @ normalize(text_vectors, dim=-1).T
 
 def contrastive_loss(logits):
-    "The mean cross-entropy of rows and columns, (n, n), where the diagonal is right (Radford et al., 2021)."
+    "Mean cross-entropy over rows and columns, (n, n), with the right pairs on the diagonal (Radford et al., 2021)."
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -37,13 +37,13 @@ _SIZES = {
     "base": (512, 12, 8, 4),
 }  # width, layers, heads, patch
 _AMOUNTS = {"toy": (500, 640, 14_000), "small": (5000, 20_000, 100_000), "base": (20_000, 100_000, 500_000)}
-# steps with single objects, steps with all, pictures
+# steps with single objects, steps with all, images
 
 def clip_config(
     size: str = "toy",  # "toy", "small" or "base"
     **changes,  # other settings of the configuration
-):  # a CLIPConfig for pictures of 32 x 32 pixels and the toy world's tokenizer
-    """A CLIP for the toy world. The end token's number must be the tokenizer's, or the wrong position is
+):  # a CLIPConfig for images of 32 x 32 pixels and the toy world's tokenizer
+    """A CLIP for the toy world. The end token's id must match the tokenizer's, or the wrong position is
     pooled. Raises ValueError for an unknown size."""
     from transformers import CLIPConfig
 
@@ -67,10 +67,10 @@ def clip_config(
     return CLIPConfig(**both | {"logit_scale_init_value": 3.0} | changes)
 
 # %% ../../nbs/recipes/clip.ipynb #f4e38ec8
-_MEAN, _STD = 0.88, 0.2  # about those of the world's pixels from 0 to 1: its grounds are bright
+_MEAN, _STD = 0.88, 0.2  # roughly those of the world's pixels, from 0 to 1: its backgrounds are bright
 
 def clip_processor():  # a CLIPProcessor
-    "Pictures to 32 x 32 pixels, less the world's mean and divided by its deviation; texts to ids."
+    "Images to 32 x 32 pixels, minus the world's mean and divided by its standard deviation; texts to ids."
     from transformers import CLIPImageProcessorPil, CLIPProcessor
 
     size = {"height": 32, "width": 32}
@@ -78,12 +78,12 @@ def clip_processor():  # a CLIPProcessor
     return CLIPProcessor(CLIPImageProcessorPil(size=size, crop_size=size, **settings), clip_tokenizer())
 
 # %% ../../nbs/recipes/clip.ipynb #0a3fa8d2
-def _phrase(thing, dice: random.Random, colours: bool) -> str:
-    size = [thing.size] if dice.random() < 0.9 else []
+def _phrase(thing, rng: random.Random, colours: bool) -> str:
+    size = [thing.size] if rng.random() < 0.9 else []
     return " ".join(["a", *size, *([thing.colour] if colours else []), thing.shape])
 
 def relation(a, b) -> str | None:
-    "Where object `a` stands from `b`, by the larger distance; None if that is less than a sixth of the picture's side."
+    "The position of `a` relative to `b`, by the larger distance; None if below a sixth of the image's side."
     across, down = b.x - a.x, b.y - a.y
     if max(abs(across), abs(down)) < 1 / 6:
         return None
@@ -91,26 +91,26 @@ def relation(a, b) -> str | None:
         return "left of" if across > 0 else "right of"
     return "above" if down > 0 else "below"
 
-def describe(scene, dice: random.Random, colours: bool = True) -> str:
-    "What somebody might write below a picture of `scene`; without colours if it is shown in grey."
-    phrases = [_phrase(thing, dice, colours) for thing in scene.objects]
-    if len(phrases) == 2 and dice.random() < 0.1 and (where := relation(*scene.objects)):
+def describe(scene, rng: random.Random, colours: bool = True) -> str:
+    "A plausible caption for an image of `scene`; without colours if it is shown in grey."
+    phrases = [_phrase(thing, rng, colours) for thing in scene.objects]
+    if len(phrases) == 2 and rng.random() < 0.1 and (where := relation(*scene.objects)):
         return f"{phrases[0]} {where} {phrases[1]}"
     *first, last = phrases
     return ", ".join(first) + " and " + last if first else last
 
 def clip_data(n: int, split: str = "train", single: float = 0.25) -> dict:
-    """The first `n` pictures of a split, a fraction of them of a `single` object: tensors images (n, 3, 32, 32) of
-    bytes, and ids (n, tokens) of what is written below it, with colours and without."""
-    dice, ones = random.Random(f"clip/{split}"), int(n * single)
+    """The first `n` images of a split, the fraction `single` of them of one object: tensors images (n, 3, 32, 32)
+    of bytes, and ids and grey_ids (n, tokens) of their captions, with colours and without."""
+    rng, ones = random.Random(f"clip/{split}"), int(n * single)
     scenes = make_scenes(ones, split) + make_scenes(n - ones, split, "several")
-    texts = [describe(scene, dice, colours) for colours in (True, False) for scene in scenes]
+    texts = [describe(scene, rng, colours) for colours in (True, False) for scene in scenes]
     ids = clip_tokenizer()(texts, padding=True, return_tensors="pt").input_ids
-    return {"images": picture_batch(scenes), "ids": ids[:n], "grey_ids": ids[n:]}
+    return {"images": image_batch(scenes), "ids": ids[:n], "grey_ids": ids[n:]}
 
 # %% ../../nbs/recipes/clip.ipynb #8eaf0c70
 def _pixel_values(images):
-    "What the processor makes of pictures of 32 x 32 pixels: bytes (n, 3, 32, 32) to floats."
+    "Normalise images of 32 x 32 pixels as the processor does: bytes (n, 3, 32, 32) to floats."
     return (images / 255 - _MEAN) / _STD
 
 def _clip_loss(grey: float, end: int):
@@ -128,7 +128,7 @@ def _clip_loss(grey: float, end: int):
     return loss
 
 def _widened(model, width: float = 0.08):
-    "The model with larger random weights: small transformers need a wide start."
+    "The model with larger random weights: small transformers need a large initialisation scale."
     import torch
 
     for weights in model.parameters():
@@ -137,11 +137,11 @@ def _widened(model, width: float = 0.08):
     return model
 
 # %% ../../nbs/recipes/clip.ipynb #5d26bf94
-def embed_images(model, images):  # pictures (n, 3, 32, 32) of bytes -> tensor (n, d) of vectors of length 1
-    "The vectors of pictures of the toy world."
+def embed_images(model, images):  # images (n, 3, 32, 32) of bytes -> tensor (n, d) of vectors of norm 1
+    "The vectors of images of the toy world."
     return unit_vectors(model, lambda x: model.get_image_features(pixel_values=x), _pixel_values(images))
 
-def embed_texts(model, tokenizer, texts):  # -> tensor (n, d) of vectors of length 1
+def embed_texts(model, tokenizer, texts):  # -> tensor (n, d) of vectors of norm 1
     "The vectors of texts."
     inputs = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
     features = lambda ids, mask: model.get_text_features(input_ids=ids, attention_mask=mask)
@@ -164,24 +164,24 @@ def zero_shot_accuracy(
     model,  # a CLIPModel or an AltCLIPModel
     tokenizer,
     split: str = "validation",
-    n: int = 1000,  # pictures of one object
-    name=lambda pair: f"a {pair}",  # from "red star" to what is compared, a text or several
+    n: int = 1000,  # images of one object
+    name=lambda pair: f"a {pair}",  # maps "red star" to the text to compare, or to several
 ) -> float:
-    "How often the nearest of 48 texts names the picture's colour and shape. Of several texts a class has the mean vector."
+    "Accuracy of the nearest of 48 texts in colour and shape; the vectors of several texts of a class are averaged."
     import torch
 
     listed = [[t] if isinstance(t := name(pair), str) else list(t) for pair in PAIRS]
     classes = torch.stack([embed_texts(model, tokenizer, texts).mean(0) for texts in listed])
     scenes = make_scenes(n, split)
     nearest = (
-        embed_images(model, picture_batch(scenes)) @ torch.nn.functional.normalize(classes, dim=-1).T
+        embed_images(model, image_batch(scenes)) @ torch.nn.functional.normalize(classes, dim=-1).T
     ).argmax(1)
     wanted = [PAIRS.index(f"{s.objects[0].colour} {s.objects[0].shape}") for s in scenes]
     return (nearest == torch.tensor(wanted)).float().mean().item()
 
 # %% ../../nbs/recipes/clip.ipynb #36af19d5
 def _distinct(n: int, split: str) -> list:
-    "The first scenes of several objects, without those whose caption is already there in their hundred."
+    "The first scenes of several objects, without those whose caption is already in their group of a hundred."
     scenes, captions, index = [], set(), 0
     while len(scenes) < n:
         scene = make_scene(index, split, "several")
@@ -196,19 +196,19 @@ def recall_at_1(
     tokenizer,
     split: str = "validation",
     n: int = 1000,  # scenes of one to three objects, in groups of a hundred
-    say=caption,  # from a scene to its caption
+    say=caption,  # maps a scene to its caption
 ) -> dict[str, float]:
-    "How often the nearest of a hundred is the right one, for texts and for pictures. No two of a hundred have one caption."
+    "Recall at 1 within groups of a hundred, for texts and for images. No two scenes of a group share a caption."
     import torch
 
     scenes = _distinct(n, split)
-    images = embed_images(model, picture_batch(scenes))
+    images = embed_images(model, image_batch(scenes))
     texts = embed_texts(model, tokenizer, map(say, scenes))
     right = torch.arange(100)
     groups = [a @ b.T for a, b in zip(images.split(100), texts.split(100))]
     found = [torch.stack([g.argmax(1) == right[: len(g)], g.argmax(0) == right[: len(g)]]) for g in groups]
     text, image = torch.cat(found, 1).float().mean(1).tolist()
-    return {"text of a picture": text, "picture of a text": image}
+    return {"text of an image": text, "image of a text": image}
 
 # %% ../../nbs/recipes/clip.ipynb #cc5d5a3e
 def word_order_tests(split: str = "test", n: int = 2000) -> dict[str, list]:
@@ -231,21 +231,21 @@ def word_order_tests(split: str = "test", n: int = 2000) -> dict[str, list]:
     return tests
 
 def choice_accuracy(model, tokenizer, test: list) -> float:
-    "How often a picture is nearer to the right one of two texts."
+    "The fraction of images that are nearer to the right text than to the wrong one."
     scenes, right, wrong = zip(*test)
-    images = embed_images(model, picture_batch(scenes))
+    images = embed_images(model, image_batch(scenes))
     nearness = lambda texts: (images * embed_texts(model, tokenizer, texts)).sum(1)
     return (nearness(right) > nearness(wrong)).float().mean().item()
 
 # %% ../../nbs/recipes/clip.ipynb #ae77bdc3
 def _watch(model) -> dict[str, float]:
     tokenizer = clip_tokenizer()
-    zero_shot = {"zero-shot": "validation", "zero-shot, new pairs": "validation_held_out"}
+    zero_shot = {"zero-shot": "validation", "zero-shot, unseen pairs": "validation_held_out"}
     found = {name: zero_shot_accuracy(model, tokenizer, split, 300) for name, split in zero_shot.items()}
-    return found | {"picture of a text": recall_at_1(model, tokenizer, n=300)["picture of a text"]}
+    return found | {"image of a text": recall_at_1(model, tokenizer, n=300)["image of a text"]}
 
 def _begin(seed: int, size: str):
-    "A model after the first part of the training, single objects, and its curve."
+    "A model after the first part of the training, on single objects, and its curve."
     import torch
     from transformers import CLIPModel
 
@@ -287,7 +287,7 @@ def train_clip(seed: int = 0, size: str = "toy"):
 # %% ../../nbs/recipes/clip.ipynb #59f18ba5
 @recipe("clip-batches", is_experiment=True, seconds=118)
 def train_clip_batches(seed: int = 0, size: str = "toy"):
-    "CLIP with batches of 16, 64 and 256 and the same number of pictures each. The model is the last one."
+    "CLIP with batches of 16, 64 and 256 and the same number of images each. Returns the last model."
     from copy import deepcopy
 
     import pandas as pd

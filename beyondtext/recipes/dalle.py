@@ -9,12 +9,12 @@ import functools
 from collections import Counter
 from dataclasses import replace
 
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from .discrete_vae import DALLE_AMOUNTS, DiscreteVAE, tidy
 from .regions import PARTS, read_cells, train_regions
 from ..toys.registry import recipe
 from ..world.language import caption
-from ..world.scenes import COLOURS, SHAPES, make_scene, make_scenes, picture_batch
+from ..world.scenes import COLOURS, SHAPES, make_scene, make_scenes, image_batch
 
 # %% ../../nbs/recipes/dalle.ipynb #4b0d5dd9
 TEXT = 16  # tokens of a caption
@@ -22,7 +22,7 @@ _WORDS = "a and , small large"
 
 @functools.lru_cache(maxsize=1)
 def dalle_tokenizer():  # a BertTokenizer for 16 tokens
-    "Whole words: those of captions."
+    "A tokenizer whose tokens are the words of the captions."
     from transformers import BertTokenizer
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_WORDS.split(), *COLOURS, *SHAPES]
@@ -45,7 +45,7 @@ def dalle_config(size: str = "toy", codes: int = 128, **changes):  # a GPT2Confi
         "resid_pdrop": 0.0,
         "embd_pdrop": 0.0,
         "attn_pdrop": 0.0,
-        "activation_function": "gelu_pytorch_tanh",  # GPT-2's own, in one step
+        "activation_function": "gelu_pytorch_tanh",  # GPT-2's own activation, as one operation
         "initializer_range": 0.08 if size == "toy" else 0.02,
         "bos_token_id": tokenizer.cls_token_id,
         "eos_token_id": None,
@@ -55,18 +55,18 @@ def dalle_config(size: str = "toy", codes: int = 128, **changes):  # a GPT2Confi
 
 # %% ../../nbs/recipes/dalle.ipynb #c4dc6b45
 def caption_ids(captions: list[str]):  # -> (n, 16)
-    "Captions as tokens."
+    "The token ids of captions."
     return dalle_tokenizer()(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 def read_aloud(scene) -> str:
-    "The caption of a scene that names its objects from left to right and from top to bottom."
+    "A caption that names the objects of a scene row by row from the top, each row from left to right."
     return caption(
         replace(scene, objects=tuple(sorted(scene.objects, key=lambda o: (int(3 * o.y), int(3 * o.x)))))
     )
 
 # %% ../../nbs/recipes/dalle.ipynb #38e4beae
 def _grid_start(model):
-    "Let the positions of the codes begin as waves along rows and columns."
+    "Initialise the position embeddings of the codes as waves along rows and columns."
     import torch
 
     places, quarter = model.transformer.wpe.weight, model.config.n_embd // 4
@@ -81,7 +81,7 @@ def _grid_start(model):
     return model
 
 def _stream_loss(model, batch):
-    "The mean loss of the codes, and an eighth of that of the caption's words."
+    "The mean loss over the codes, plus an eighth of the mean loss over the caption's words."
     from torch.nn.functional import cross_entropy
 
     tokens = batch["tokens"]
@@ -107,7 +107,7 @@ def train_dalle(seed: int = 0, size: str = "toy"):
     (_, _, steps, n), folder = DALLE_AMOUNTS[size], toy_folder("dalle-vae", seed, size)
     vae, first = DiscreteVAE.from_pretrained(folder), load_history(folder)
     scenes = [tidy(scene) for scene in make_scenes(n, kind="several")]
-    codes = vae.encode(picture_batch(scenes)).flatten(1) + len(dalle_tokenizer())
+    codes = vae.encode(image_batch(scenes)).flatten(1) + len(dalle_tokenizer())
     tokens = torch.cat([caption_ids([read_aloud(scene) for scene in scenes]), codes], 1)
     torch.manual_seed(seed)
     model = _grid_start(GPT2LMHeadModel(dalle_config(size, vae.codes)))
@@ -120,11 +120,11 @@ def train_dalle(seed: int = 0, size: str = "toy"):
 # %% ../../nbs/recipes/dalle.ipynb #5d02f0aa
 @recipe("dalle-judge", seconds=27)
 def train_judge(seed: int = 0, size: str = "toy"):
-    "The recipe of the classifier that reads drawings: it has seen all pairs of colour and shape."
+    "The recipe of the classifier that reads drawings: it is trained on all pairs of colour and shape."
     return train_regions(seed, size, ("train", "validation_held_out"))
 
 def read_drawings(judge, images) -> list[Counter]:  # bytes (n, 3, 32, 32)
-    "The objects on each picture: how often each pair of colour and shape is there."
+    "The objects in each image: the count of each pair of colour and shape."
     outputs = read_cells(judge, images)
     names = [
         [options[i] for i in outputs[..., PARTS[what]].argmax(2).flatten()]
@@ -134,19 +134,19 @@ def read_drawings(judge, images) -> list[Counter]:  # bytes (n, 3, 32, 32)
     return [Counter(pairs[9 * i + j] for j in range(9) if row[j]) for i, row in enumerate(there)]
 
 def objects_of(scene) -> Counter:
-    "What a scene should be read as."
+    "The expected reading of a scene: the count of each pair of colour and shape."
     return Counter((o.colour, o.shape) for o in scene.objects)
 
 def evaluate_vae(vae: DiscreteVAE, judge, scenes: list) -> dict[str, float]:
-    "The fraction of objects that the judge still finds in reconstructions, and of pictures without any error."
+    "The fraction of objects that the judge still finds in reconstructions, and of images without any error."
     found, wanted = (
-        read_drawings(judge, vae.decode(vae.encode(picture_batch(scenes)))),
+        read_drawings(judge, vae.decode(vae.encode(image_batch(scenes)))),
         [objects_of(s) for s in scenes],
     )
     kept = sum(sum((f & w).values()) for f, w in zip(found, wanted))
     return {
         "objects": kept / sum(w.total() for w in wanted),
-        "whole pictures": sum(f == w for f, w in zip(found, wanted)) / len(scenes),
+        "whole images": sum(f == w for f, w in zip(found, wanted)) / len(scenes),
     }
 
 # %% ../../nbs/recipes/dalle.ipynb #593fa7d2
@@ -154,9 +154,9 @@ def sample_codes(
     model,  # a GPT2LMHeadModel
     captions: list[str],
     temperature: float = 0.7,
-    seed: int | None = None,  # None: other codes each time
+    seed: int | None = None,  # None: different codes each time
 ):  # (n, 8, 8)
-    "Continue captions with codes."
+    "Sample codes that continue the captions."
     import torch
 
     ids, n_words = caption_ids(captions).to(model.device), len(dalle_tokenizer())
@@ -173,7 +173,7 @@ def sample_codes(
     return torch.cat(found)[:, TEXT:].cpu().view(-1, 8, 8) - n_words
 
 def nearest_drawings(clip, images, captions: list[str], candidates: int):  # -> (n, candidates), best first
-    "Order the candidates of each caption by CLIP; `images` has those of the first caption first."
+    "Rank the candidates of each caption by CLIP; `images` starts with those of the first caption."
     import torch
 
     from beyondtext.recipes.clip import embed_images, embed_texts
@@ -196,7 +196,7 @@ def evaluate_dalle(
     candidates: int = 16,
     seed: int = 0,
 ) -> dict[str, float]:
-    "How often a drawing agrees with its caption: any, the one that CLIP chose, and one for another caption."
+    "The fraction of drawings that match a caption: all, those that CLIP chose, and those for another caption."
     found, i = [], 0
     while len(found) < n:
         scene = make_scene(i, split, "several")

@@ -8,7 +8,7 @@ __all__ = ['DOCUMENT_QUESTIONS', 'layoutlm_tokenizer', 'encode_documents', 'layo
 import functools
 import random
 
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from ..toys.cache import toy_folder
 from ..toys.registry import recipe
 from beyondtext.world.receipts import (
@@ -36,7 +36,7 @@ def _vocabulary() -> dict[str, int]:
     return {piece: i for i, piece in enumerate(dict.fromkeys(special + keys + words + numbers + pieces))}
 
 def layoutlm_tokenizer():  # a LayoutLMTokenizer for 256 tokens
-    "Words of receipts, numbers of two digits, letters."
+    "A tokenizer whose tokens are words of receipts, two-digit numbers and letters."
     from transformers import LayoutLMTokenizer
 
     return LayoutLMTokenizer(vocab=_vocabulary(), model_max_length=256)
@@ -45,9 +45,9 @@ def layoutlm_tokenizer():  # a LayoutLMTokenizer for 256 tokens
 def encode_documents(
     words: list,  # one row of words for each document
     boxes: list,  # and one row of boxes
-    questions: list[str] | None = None,  # put before the words, if there are any
+    questions: list[str] | None = None,  # placed before the words, if given
 ) -> dict:
-    """What the model reads: tensors input_ids, attention_mask, token_type_ids (n, length) and bbox (n, length, 4), and word
+    """Encode documents as tensors input_ids, attention_mask, token_type_ids (n, length) and bbox (n, length, 4), and word
     (n, length), the position of the word that a token belongs to, or -1."""
     import torch
 
@@ -113,7 +113,7 @@ def _waves(n: int, width: int, shortest: float = 80, longest: float = 2000):
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 def ruled_start(model, strength: float = 1.5):
-    "Give a LayoutLM with four heads its start: blocks for words, x and y, and heads that look along columns and lines."
+    "Initialise a LayoutLM with four heads: blocks for words, x and y, and heads that look along columns and lines."
     import torch
 
     parts, quarter = model.layoutlm.embeddings, model.config.hidden_size // 4
@@ -162,7 +162,7 @@ def evaluate_layoutlm(
     n: int = 500,
     boxes: bool = True,  # False: all boxes 0 0 0 0
 ) -> dict[str, float]:
-    "The fraction of documents in which a field is exactly right, and with company, date and total all right."
+    "The fraction of documents with each field exactly right, and with company, date and total all right."
     from beyondtext.toys.training import predict
 
     data = _read_labels([make_document(i, split, unseen) for i in range(n)])
@@ -215,7 +215,7 @@ def train_layoutlm(seed: int = 0, size: str = "toy", boxes: bool = True):
 # %% ../../nbs/recipes/layoutlm.ipynb #b0586420
 @recipe("layoutlm-words", environment=("pillow",), seconds=34)
 def train_layoutlm_words(seed: int = 0, size: str = "toy"):
-    "The control that never sees a box."
+    "The control without boxes."
     return train_layoutlm(seed, size, boxes=False)
 
 # %% ../../nbs/recipes/layoutlm.ipynb #1ff6c74d
@@ -227,10 +227,10 @@ DOCUMENT_QUESTIONS = {
 }
 
 def _asked(n: int, split: str, unseen: bool = False) -> list[tuple[Document, str, str]]:
-    "Documents with a field and a question for it each."
-    dice = random.Random(f"documents/questions/{split}")
-    fields = [dice.choice(FIELDS) for _ in range(n)]
-    return [(make_document(i, split, unseen), f, dice.choice(DOCUMENT_QUESTIONS[f])) for i, f in enumerate(fields)]
+    "Documents, each with a field and a question about it."
+    rng = random.Random(f"documents/questions/{split}")
+    fields = [rng.choice(FIELDS) for _ in range(n)]
+    return [(make_document(i, split, unseen), f, rng.choice(DOCUMENT_QUESTIONS[f])) for i, f in enumerate(fields)]
 
 # %% ../../nbs/recipes/layoutlm.ipynb #241c3b9b
 @recipe(
@@ -243,7 +243,7 @@ def _asked(n: int, split: str, unseen: bool = False) -> list[tuple[Document, str
     seconds=25,
 )
 def train_document_qa(seed: int = 0, size: str = "toy"):
-    "The recipe of the toy that answers questions to receipts."
+    "The recipe of the toy that answers questions about receipts."
     import torch
     from transformers import LayoutLMForQuestionAnswering, LayoutLMForTokenClassification
 
@@ -276,7 +276,7 @@ def train_document_qa(seed: int = 0, size: str = "toy"):
 def evaluate_document_qa(
     pipe, split: str = "validation", unseen: bool = False, n: int = 400
 ) -> dict[str, float]:
-    "The fraction of questions whose answer is right word for word: for each field, and of all."
+    "The fraction of questions whose answer matches exactly: for each field, and overall."
     right = {field: [] for field in FIELDS}
     for document, field, question in _asked(n, split, unseen):
         found = pipe({"question": question, "word_boxes": list(zip(document.words, document.boxes))})

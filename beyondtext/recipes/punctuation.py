@@ -8,7 +8,7 @@ import functools
 import random
 
 from ..toys.registry import recipe
-from ..world.films import make_film
+from ..world.videos import make_video
 from ..world.language import questions
 from ..world.scenes import make_scene
 from ..world.voices import sentences
@@ -18,28 +18,28 @@ MARKS = ("", ",", ".", "?")
 
 @functools.lru_cache(maxsize=4)
 def punctuated_texts(n: int, split: str = "train") -> tuple[str, ...]:
-    "One to four sentences of the toy world each, with punctuation: captions, numbers, captions of films, questions."
-    dice, texts = random.Random(f"punctuation/{split}"), []
+    "Texts of one to four toy-world sentences with punctuation: captions, numbers, captions of videos, questions."
+    rng, texts = random.Random(f"punctuation/{split}"), []
     kinds = [f"{text}." for text in sentences(n, split)]
-    kinds += [f"{make_film(i, split).caption()}." for i in range(n // 3)]
+    kinds += [f"{make_video(i, split).caption()}." for i in range(n // 3)]
     kinds += [q.text for i in range(n // 6) for q in questions(make_scene(i, split, "several"))[i % 3 :: 3]]
     for _ in range(n):
         texts.append(
-            " ".join(kinds[int(dice.random() * len(kinds))] for _ in range(1 + int(dice.random() * 4)))
+            " ".join(kinds[int(rng.random() * len(kinds))] for _ in range(1 + int(rng.random() * 4)))
         )
     return tuple(texts)
 
 def split_marks(text: str) -> tuple[list[str], list[int]]:
-    "The words of a text, and what follows each: positions in `MARKS`."
+    "The words of a text, and the mark after each word as a position in `MARKS`."
     words = text.split()
     marks = [MARKS.index(w[-1]) if w[-1] in MARKS else 0 for w in words]
     return [w.rstrip(",.?") for w in words], marks
 
 # %% ../../nbs/recipes/punctuation.ipynb #6e22ce57
-LONGEST_TEXT = 64  # words of a text for the punctuation model
+LONGEST_TEXT = 64  # maximum number of words in a text for the punctuation model
 
 def _word_tokenizer(words):
-    "A tokenizer with one token a word."
+    "A tokenizer with one token per word."
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -51,7 +51,7 @@ def _word_tokenizer(words):
     )
 
 def _marked(texts, tokenizer) -> dict:
-    "Columns for the model: input_ids and attention_mask (n, words), labels (n, words) with -100 where nothing is."
+    "Columns for the model: input_ids and attention_mask (n, words), labels (n, words) with -100 for padding."
     import torch
 
     pairs = [split_marks(text) for text in texts]
@@ -65,7 +65,7 @@ def _marked(texts, tokenizer) -> dict:
 # %% ../../nbs/recipes/punctuation.ipynb #2d1c2b31
 @recipe("punctuation", seconds=27)
 def train_punctuation(seed: int = 0, size: str = "toy"):
-    "The recipe of the model that puts punctuation back."
+    "The recipe of the model that restores punctuation."
     import torch
     from beyondtext.toys.training import fit
     from transformers import BertConfig, BertForTokenClassification

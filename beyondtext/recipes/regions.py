@@ -7,13 +7,13 @@ __all__ = ['PARTS', 'N_REGIONS', 'REGION_AMOUNTS', 'region_config', 'cells', 're
 # %% ../../nbs/recipes/regions.ipynb #e6e97e5f
 from .vit import in_grey, to_pixel_values
 from ..toys.registry import recipe
-from ..world.scenes import COLOURS, SHAPES, SIZES, make_scenes, picture_batch
+from ..world.scenes import COLOURS, SHAPES, SIZES, make_scenes, image_batch
 
 # %% ../../nbs/recipes/regions.ipynb #94e43eb9
 _OUTPUTS = ("object", *COLOURS, *SHAPES, *SIZES, "across", "down")
 PARTS = {"colour": slice(1, 9), "shape": slice(9, 15), "size": slice(15, 17), "place": slice(17, 19)}
 
-def region_config():  # a ResNetConfig for pictures of 32 x 32 pixels
+def region_config():  # a ResNetConfig for images of 32 x 32 pixels
     "A ResNet of two stages with one layer each, and 19 outputs."
     from transformers import ResNetConfig
 
@@ -28,7 +28,7 @@ def region_config():  # a ResNetConfig for pictures of 32 x 32 pixels
     )
 
 def cells(model, pixel_values):  # (b, 3, 32, 32) -> features (b, 9, 64), outputs (b, 9, 19)
-    "Each cell of a grid of 3 x 3, from left to right, then from top to bottom."
+    "Features and outputs of the cells of a 3 x 3 grid, row by row."
     from torch.nn.functional import adaptive_avg_pool2d
 
     grid = adaptive_avg_pool2d(model.resnet(pixel_values).last_hidden_state, 3)
@@ -39,7 +39,7 @@ def cells(model, pixel_values):  # (b, 3, 32, 32) -> features (b, 9, 64), output
 N_REGIONS = 4
 
 def read_cells(model, images):  # bytes (n, 3, 32, 32) -> outputs (n, 9, 19)
-    "The outputs of all cells of pictures."
+    "The outputs of all cells of images."
     import torch
 
     from beyondtext.toys.training import on_device_of
@@ -49,7 +49,7 @@ def read_cells(model, images):  # bytes (n, 3, 32, 32) -> outputs (n, 9, 19)
     return torch.cat(parts)
 
 def find_regions(model, images):  # bytes (n, 3, 32, 32) -> features (n, 4, 64), boxes (n, 4, 4)
-    "The most promising regions of pictures. A box is left, top, right and bottom, from 0 to 1."
+    "The regions most likely to contain an object. A box is left, top, right and bottom, from 0 to 1."
     import torch
 
     from beyondtext.toys.training import on_device_of
@@ -64,10 +64,10 @@ def find_regions(model, images):  # bytes (n, 3, 32, 32) -> features (n, 4, 64),
     return torch.nn.functional.layer_norm(pick(features), features.shape[2:]), boxes
 
 # %% ../../nbs/recipes/regions.ipynb #c7263895
-REGION_AMOUNTS = {"toy": (600, 10_000), "small": (3000, 30_000), "base": (10_000, 100_000)}  # steps, pictures
+REGION_AMOUNTS = {"toy": (600, 10_000), "small": (3000, 30_000), "base": (10_000, 100_000)}  # steps, images
 
 def cell_labels(scenes) -> dict:
-    "What stands in each cell: tensors there, colour, shape, size (n, 9), and place (n, 9, 2) from the cell's centre."
+    "The labels of each cell: tensors there, colour, shape, size (n, 9), and place (n, 9, 2) from the cell's centre."
     import torch
 
     known = {name: torch.zeros(len(scenes), 9, dtype=torch.long) for name in ("there", *PARTS)}
@@ -101,9 +101,9 @@ def _region_loss(model, batch, grey: float = 0.25):
 
 # %% ../../nbs/recipes/regions.ipynb #0075b646
 def evaluate_regions(model, split: str = "validation", n: int = 1000) -> dict[str, float]:
-    "How often all of a picture's objects are found and nothing else, and how often an object's colour and shape are named."
+    "The fraction of images with all objects found and no others, and of objects whose colour and whose shape are right."
     scenes = make_scenes(n, split, "several")
-    known, outputs = cell_labels(scenes), read_cells(model, picture_batch(scenes))
+    known, outputs = cell_labels(scenes), read_cells(model, image_batch(scenes))
     there = known["there"].bool()
     right = {name: outputs[..., PARTS[name]].argmax(-1) == known[name] for name in ("colour", "shape")}
     found = {"all found": ((outputs[..., 0] > 0) == there).all(1).float().mean().item()}
@@ -111,7 +111,7 @@ def evaluate_regions(model, split: str = "validation", n: int = 1000) -> dict[st
 
 @recipe("vqa-regions", seconds=24)
 def train_regions(seed: int = 0, size: str = "toy", splits: tuple[str, ...] = ("train",)):
-    "The recipe of the detector; of each split it sees the same number of pictures."
+    "The recipe of the detector, trained on the same number of images from each split."
     import torch
     from transformers import ResNetForImageClassification
 
@@ -122,6 +122,6 @@ def train_regions(seed: int = 0, size: str = "toy", splits: tuple[str, ...] = ("
     scenes = [scene for split in splits for scene in make_scenes(n, split, "several")]
     torch.manual_seed(seed)
     model = ResNetForImageClassification(region_config())
-    data = {"images": picture_batch(scenes)} | cell_labels(scenes)
+    data = {"images": image_batch(scenes)} | cell_labels(scenes)
     history = fit(model, data, steps=steps, lr=3e-3, loss=_region_loss, seed=seed, progress="regions")
     return (model, vit_processor()), history

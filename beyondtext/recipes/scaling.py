@@ -20,7 +20,7 @@ def small_gpt(
     vocabulary: int = 96,
     context: int = 64,  # the longest input, in tokens
 ):  # a GPT2LMHeadModel with random weights
-    "A GPT without dropout, started so that it learns quickly at small widths."
+    "A GPT without dropout, initialised so that it learns quickly at small widths."
     from transformers import GPT2Config, GPT2LMHeadModel
 
     model = GPT2LMHeadModel(
@@ -39,12 +39,12 @@ def small_gpt(
             use_cache=False,
         )
     )
-    model.loss_type = "ForCausalLM"  # else the library warns that the name of its class does not say so
+    model.loss_type = "ForCausalLM"  # otherwise transformers warns that the class name gives no known loss
     return model
 
 # %% ../../nbs/recipes/scaling.ipynb #3faaebd4
 def count_parameters(model) -> int:
-    "The parameters of a GPT-2 without its embeddings: its blocks and the last normalisation."
+    "The number of parameters of a GPT-2 without its embeddings: its blocks and the last normalisation."
     return sum(
         p.numel() for name, p in model.transformer.named_parameters() if not name.startswith(("wte", "wpe"))
     )
@@ -65,19 +65,19 @@ _ASIDE = (
 )
 
 def encode(text: str) -> np.ndarray:
-    "Characters to tokens 0 to 95; others are left out."
+    "Turn a text into tokens 0 to 95; other characters are left out."
     codes = np.frombuffer(text.encode("ascii", "ignore"), np.uint8)
     codes = codes[(codes == 10) | (codes >= 32) & (codes < 127)]
     return np.where(codes == 10, 0, codes - 31).astype(np.int64)
 
 def decode(tokens) -> str:
-    "Tokens to characters."
+    "Turn tokens into a text."
     return "".join(CHARACTERS[t] for t in tokens)
 
 # %% ../../nbs/recipes/scaling.ipynb #9e4941a5
 def library_text() -> dict[str, np.ndarray]:
-    """The standard library's source as tokens: train, validation, test, split by file. Raises
-    FileNotFoundError where Python comes without it."""
+    """The source of Python's standard library as tokens: train, validation, test, split by file. Raises
+    FileNotFoundError if Python is installed without it."""
     root = Path(sysconfig.get_path("stdlib"))
     files = sorted(p for p in root.rglob("*.py") if not set(p.relative_to(root).parts) & set(_ASIDE))
     if len(files) < 100:
@@ -98,7 +98,7 @@ def library_text() -> dict[str, np.ndarray]:
 def windows(
     tokens: np.ndarray,  # (n,)
     context: int = 64,
-    most: int | None = None,  # how many at most, evenly spread; None: all
+    most: int | None = None,  # maximum number of windows, evenly spread; None: all
 ):  # a tensor (windows, context) of integers
     "Cut a text into pieces of equal length."
     import torch
@@ -111,7 +111,7 @@ def windows(
 # %% ../../nbs/recipes/scaling.ipynb #265d647b
 @contextmanager
 def _threads(most: int):
-    "Let PyTorch use at most so many threads: for small matrices, handing them out costs more than it saves."
+    "Limit PyTorch's threads: for small matrices, distributing the work costs more than it saves."
     import torch
 
     before = torch.get_num_threads()
@@ -127,16 +127,17 @@ def gpt_run(
     pieces: dict,  # train, validation and test: tensors (windows, context)
     *,
     steps: int,
-    batch_size: int = 24,  # windows a step, over all processes
-    lr: float = 0.01,  # at width 16; falls with the root of the width
+    batch_size: int = 24,  # windows per step, over all processes
+    lr: float = 0.01,  # at width 16; falls with the square root of the width
     layers: int = 2,
-    every: int = 16,  # measure after so many steps
+    every: int = 16,  # steps between measurements
     seed: int = 0,
     vocabulary: int = 96,
 ):  # (the model, a DataFrame: step, loss, lr, validation, test, width, parameters, tokens, flops)
-    "Train a small GPT and measure its loss in nats a token on the way. Little data are repeated."
+    "Train a small GPT and measure its loss in nats per token along the way. Small datasets are repeated."
     import torch
-    from beyondtext.toys.training import count_processes, fit
+    from beyondtext.toys.devices import count_processes
+    from beyondtext.toys.training import fit
 
     processes, context = count_processes(), pieces["train"].shape[1]
     torch.manual_seed(seed)
@@ -198,13 +199,13 @@ _STEPS = {
     200_000: 800,
     600_000: 1600,
     2_000_000: 4000,
-}  # for so many characters
+}  # characters: steps
 
 # %% ../../nbs/recipes/scaling.ipynb #ded81ec6
 @recipe("scaling", environment=("python",), is_experiment=True, seconds=123)
 def train_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), the curves of all runs)
-    """The recipe of the sweep. The column `sweep` says what a run is for: "size" (GPTs of several widths on text that they see once),
-    "data" (GPTs of one width on little text) or "prediction" (widths between the others). `python` is the version whose library was read."""
+    """The recipe of the sweep. The column `sweep` gives the purpose of a run: "size" (GPTs of several widths on text that they see once),
+    "data" (GPTs of one width on little text) or "prediction" (widths between the others). `python` is the version whose standard library was read."""
     import platform
     import pandas as pd
 
@@ -233,16 +234,16 @@ def train_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), the
 
 # %% ../../nbs/recipes/scaling.ipynb #0f97ef15
 def pixel_tokens(n: int, split: str = "train"):  # a tensor (n, 64) of integers below 64
-    "Scenes of the toy world at 8 x 8 pixels, four shades of each primary colour, line by line."
+    "Scenes of the toy world at 8 x 8 pixels, four shades of each primary colour, row by row."
     import torch
-    from beyondtext.world.scenes import make_scenes, pictures
+    from beyondtext.world.scenes import make_scenes, scene_images
 
-    shades = torch.as_tensor(pictures(make_scenes(n, split, kind="several"), size=8)).long() // 64
+    shades = torch.as_tensor(scene_images(make_scenes(n, split, kind="several"), size=8)).long() // 64
     return (shades @ torch.tensor([16, 4, 1])).flatten(1)
 
 @recipe("scaling-pixels", is_experiment=True, seconds=400)
-def train_pixel_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), what the runs measured)
-    "The recipe of the sweep over pixels: GPTs of several widths, each with five seeds. The model is the last one."
+def train_pixel_scaling(seed: int = 0, size: str = "toy"):  # ((the largest GPT,), the measurements)
+    "The recipe of the sweep over pixels: GPTs of several widths, each with five seeds. Returns the last model."
     import pandas as pd
 
     steps, widths = {

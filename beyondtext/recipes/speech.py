@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from ..core import require
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from ..toys.registry import recipe
 from ..world.voices import VOICES, utterances
 
@@ -21,7 +21,7 @@ from ..world.voices import VOICES, utterances
 LETTERS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"abcdefghijklmnopqrstuvwxyz")
 
 def speech_processor():  # a Wav2Vec2Processor
-    "Feature extractor (mean 0, variance 1, for each recording) and tokenizer (one symbol a letter)."
+    "Feature extractor (mean 0, variance 1, for each recording) and tokenizer (one symbol per letter)."
     from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2Processor
 
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ def mel_filters(
     length: int,  # samples
     rate: int = 16_000,  # samples a second
 ):  # tensor (n, 1, length), each of norm 1
-    "Band-passes from 60 to 7,000 hertz, evenly spaced on the mel scale of O'Shaughnessy (1987)."
+    "Band-pass filters from 60 to 7,000 hertz, evenly spaced on the mel scale of O'Shaughnessy (1987)."
     import torch
 
     mel = lambda hertz: 2595 * math.log10(1 + hertz / 700)
@@ -90,7 +90,7 @@ def mel_filters(
     return torch.nn.functional.normalize(waves, dim=1)[:, None]
 
 def with_mel_filters(model):
-    "The model, with the filters in its first convolution, where they stay, and band energies in its second, where it goes on."
+    "Put mel filters into the first convolution, which is frozen, and band energies into the second, which stays trainable."
     import torch
 
     encoder = model.wav2vec2.feature_extractor
@@ -110,7 +110,7 @@ def with_mel_filters(model):
 
 # %% ../../nbs/recipes/speech.ipynb #48307ae9
 def labelled_speech(n: int, split: str = "train", voices=VOICES) -> list[tuple]:
-    "The first `n` utterances of a split: text without commas, and samples (n,), whole numbers of 16 bits."
+    "The first `n` utterances of a split: text without commas, and samples (n,), 16-bit integers."
     import numpy as np
 
     return [
@@ -118,13 +118,13 @@ def labelled_speech(n: int, split: str = "train", voices=VOICES) -> list[tuple]:
     ]
 
 class Corpus:
-    "Texts and samples that can be stored in a folder, as models are: synthesis takes as long as half of the training."
+    "Texts and samples that can be stored in a folder, like a model: synthesis takes half as long as the training."
 
     def __init__(self, examples: list[tuple]):
         self.examples = examples
 
     def save_pretrained(self, folder):
-        "Store the samples of all utterances in one row, their lengths, and the texts."
+        "Store the samples of all utterances in one array, their lengths, and the texts."
         import numpy as np
         from safetensors.numpy import save_file
 
@@ -135,7 +135,7 @@ class Corpus:
 
     @classmethod
     def from_pretrained(cls, folder):
-        "Load what `save_pretrained` has stored."
+        "Load a corpus that `save_pretrained` has stored."
         import numpy as np
         from safetensors.numpy import load_file
 
@@ -146,7 +146,7 @@ class Corpus:
 # %% ../../nbs/recipes/speech.ipynb #ee3e1249
 @recipe("speech-corpus", environment=("espeak-ng",), seconds=32)
 def make_corpus(seed: int = 0, size: str = "toy"):
-    "The utterances that the toys of speech learn from. They are the same for all seeds."
+    "The training utterances of the speech toys. They are the same for all seeds."
     import pandas as pd
 
     examples = labelled_speech(SPEECH_AMOUNTS[size][2])
@@ -154,7 +154,7 @@ def make_corpus(seed: int = 0, size: str = "toy"):
     return (Corpus(examples),), pd.DataFrame({"utterances": [len(examples)], "seconds": [seconds]})
 
 def training_speech(size: str = "toy") -> list[tuple]:
-    "The corpus of a size: read from the cache if it is the toy's."
+    "The training corpus for a size; the toy's is read from the cache."
     from beyondtext.toys.cache import toy_folder
 
     if size != "toy":
@@ -163,14 +163,14 @@ def training_speech(size: str = "toy") -> list[tuple]:
 
 # %% ../../nbs/recipes/speech.ipynb #e302609c
 _SECONDS = 12  # of speech in a batch
-_STRIDE = 6400  # samples: batches are padded to multiples of 0.4 seconds, since each new shape costs a CPU time to prepare for
+_STRIDE = 6400  # samples: batches are padded to multiples of 0.4 seconds, as a CPU needs time to prepare for each new shape
 
-def _batches(examples: list[tuple], dice: random.Random, joined: float) -> list[list[tuple]]:
-    "Group utterances of similar length; the fraction `joined` are first followed by another one, after a pause."
+def _batches(examples: list[tuple], rng: random.Random, joined: float) -> list[list[tuple]]:
+    "Group utterances of similar length; a fraction `joined` is first extended by another one, after a pause."
     import numpy as np
 
-    pause = lambda: np.zeros(int(dice.random() * 12_000), np.int16)
-    rows = sorted(examples, key=lambda _: dice.random())
+    pause = lambda: np.zeros(int(rng.random() * 12_000), np.int16)
+    rows = sorted(examples, key=lambda _: rng.random())
     n = int(joined * len(rows))
     pairs = [
         (f"{a} {b}", np.concatenate([x, pause(), y])) for (a, x), (b, y) in zip(rows[:n], rows[n : 2 * n])
@@ -184,7 +184,7 @@ def _batches(examples: list[tuple], dice: random.Random, joined: float) -> list[
 
 # %% ../../nbs/recipes/speech.ipynb #577d8052
 def _changed(samples):
-    "An utterance as it may arrive: clean, in noise of 5 to 25 decibels, without high frequencies; mean 0, variance 1."
+    "Augment an utterance at random: noise (SNR of 5 to 25 decibels), high frequencies removed; mean 0, variance 1."
     import torch
     from scipy.fft import next_fast_len
 
@@ -200,13 +200,13 @@ def _changed(samples):
     return (x - x.mean()) / (x.var() + 1e-7).sqrt()
 
 def collate_speech(rows: list[tuple], processor) -> dict:
-    "Tensors input_values (b, n), changed and padded with zeros, and labels (b, m), padded with -100."
+    "Tensors input_values (b, n), augmented and padded with zeros, and labels (b, m), padded with -100."
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     sounds = [_changed(x) for _, x in rows]
     labels = [torch.tensor(processor.tokenizer(text).input_ids, dtype=torch.long) for text, _ in rows]
-    if torch.rand(()) < 0.2:  # a recording of nothing has no text
+    if torch.rand(()) < 0.2:  # a recording of noise alone has an empty text
         sounds.append(torch.randn(max(map(len, sounds))))
         labels.append(torch.zeros(0, dtype=torch.long))
     padded = pad_sequence(sounds, batch_first=True)
@@ -221,7 +221,7 @@ def recognise(
     sounds,  # arrays (n,) of any scale, 16,000 samples a second
     processor,
 ) -> list:  # of tensors (frames, symbols): logarithms of probabilities
-    "What a model makes of each recording, one at a time, so that nothing is padded."
+    "Run the model on each recording, one at a time, so that nothing is padded."
     import torch
 
     from beyondtext.toys.training import on_device_of
@@ -234,7 +234,7 @@ def recognise(
     return found
 
 def decode_greedily(log_probs, processor) -> str:
-    "The text of the best symbol of each frame (frames, symbols)."
+    "The text of the most probable symbol of each frame, from log-probabilities (frames, symbols)."
     return processor.tokenizer.decode(log_probs.argmax(-1).tolist())
 
 def evaluate_speech(
@@ -242,16 +242,16 @@ def evaluate_speech(
     split: str = "validation",
     n: int = 300,  # utterances
     voices=VOICES,
-    decibels: float | None = None,  # how far white noise lies below the speech; None: no noise
+    decibels: float | None = None,  # signal-to-noise ratio of added white noise; None: no noise
 ) -> dict[str, float]:
     "The word error rate of greedy decoding."
     jiwer = require("jiwer", "speech")
     import numpy as np
 
     processor, examples = speech_processor(), labelled_speech(n, split, voices)
-    sounds, dice = [x / 32768 for _, x in examples], np.random.default_rng(0)
+    sounds, rng = [x / 32768 for _, x in examples], np.random.default_rng(0)
     if decibels is not None:
-        sounds = [x + dice.normal(0, x.std() / 10 ** (decibels / 20), len(x)) for x in sounds]
+        sounds = [x + rng.normal(0, x.std() / 10 ** (decibels / 20), len(x)) for x in sounds]
     heard = [decode_greedily(p, processor) for p in recognise(model, sounds, processor)]
     return {"word error rate": jiwer.wer([text for text, _ in examples], heard)}
 

@@ -19,7 +19,7 @@ from ..toys.registry import recipe
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #d2ce301d
 def cepstra(samples):  # (n,), 16,000 a second -> (frames, 26), 32-bit floats
-    "Thirteen mel-frequency cepstral coefficients and their changes (Davis and Mermelstein, 1980), each frame 20 ms."
+    "Thirteen mel-frequency cepstral coefficients and their deltas (Davis and Mermelstein, 1980), every 20 ms."
     import numpy as np
     from scipy.fft import dct
     from transformers.audio_utils import mel_filter_bank
@@ -36,7 +36,7 @@ def cepstra(samples):  # (n,), 16,000 a second -> (frames, 26), 32-bit floats
     return np.concatenate([found, change], 1).astype(np.float32)
 
 def hidden_units(
-    sounds,  # arrays (n,), 16,000 samples a second, any number
+    sounds,  # any number of arrays (n,), 16,000 samples a second
     clusters: int = 100,
     seed: int = 0,
 ) -> list:  # of arrays (frames,)
@@ -51,15 +51,15 @@ def hidden_units(
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #779e8fd4
 _PRETRAINING = {"toy": 800, "small": 10_000, "base": 100_000}  # steps
-_LABELS = (10, 50, 250)  # sentences with text, besides all
+_LABELS = (10, 50, 250)  # numbers of labelled sentences, besides all of them
 _FINE_TUNING = {
     "toy": (150, 450),
     "small": (500, 2000),
     "base": (1000, 5000),
-}  # steps, for the first and the others
+}  # steps, for 10 sentences and for more
 
 def _hidden_frames(model, sounds, share: float):
-    "Where to hide spans of ten frames, and where there is sound at all: (b, t) each, boolean. For arrays of samples."
+    "Boolean masks (b, t) for arrays of samples: frames to hide, in spans of ten, and frames that aren't padding."
     import torch
     from transformers.models.wav2vec2.modeling_wav2vec2 import _compute_mask_indices
 
@@ -91,7 +91,7 @@ def _fit_unlabelled(model, rows, steps: int, seed: int, loss, name: str):
 def pretrain_on_units(
     config, examples: list[tuple], steps: int, seed: int = 0, share: float = 0.5
 ):  # a Wav2Vec2Model
-    "Train an encoder to name the units of frames: of hidden ones, a `share` of all, or of visible ones if it is 0."
+    "Train an encoder to predict the units of hidden frames, a `share` of all, or of visible ones if `share` is 0."
     import torch
     from torch.nn import functional as F
     from transformers import Wav2Vec2ForCTC
@@ -119,7 +119,7 @@ def pretrain_on_units(
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #981a4dfc
 def pretrain_by_contrast(config, examples: list[tuple], steps: int, seed: int = 0):  # a Wav2Vec2Model
-    "Train an encoder with wav2vec 2.0's own objective. The convolutions stay as they begin."
+    "Train an encoder with wav2vec 2.0's own objective. The convolutions stay frozen."
     import numpy as np
     import torch
     from transformers import Wav2Vec2ForPreTraining
@@ -128,7 +128,7 @@ def pretrain_by_contrast(config, examples: list[tuple], steps: int, seed: int = 
     from beyondtext.toys.training import on_device_of
 
     torch.manual_seed(seed)
-    np.random.seed(seed)  # the library draws hidden places and distractors from it
+    np.random.seed(seed)  # transformers draws hidden positions and distractors from it
     whole, step = with_mel_filters(Wav2Vec2ForPreTraining(config)), iter(range(10**9))
     whole.freeze_feature_encoder()  # all convolutions
 
@@ -149,7 +149,7 @@ def pretrain_by_contrast(config, examples: list[tuple], steps: int, seed: int = 
 
 # %% ../../nbs/recipes/speech_pretraining.ipynb #a094e0eb
 def fine_tune(encoder, config, examples: list[tuple], steps: int, seed: int = 0):  # a Wav2Vec2ForCTC
-    "Train the whole model but its convolutions on texts, from the weights of `encoder`, or from scratch if it is None."
+    "Train all but the convolutions on texts, starting from the weights of `encoder`, or from scratch if it is None."
     import torch
     from transformers import Wav2Vec2ForCTC
 

@@ -11,7 +11,7 @@ import random
 import re
 from pathlib import Path
 
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from ..toys.registry import recipe
 from beyondtext.world.tables import (
     AGGREGATORS,
@@ -30,12 +30,12 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _OTHERS = "please now say i want to know tell me do you text entity classification conclusion what's"
 
 def split_words(text: str) -> list[str]:
-    "Lower case; words and numbers apart from signs: 'number_of_pages' has five parts."
+    "Split a text, in lower case, into words, numbers and single signs: 'number_of_pages' has five parts."
     return re.findall(r"[a-z0-9]+|[^\sa-z0-9]", text.lower())
 
 @functools.lru_cache(maxsize=1)
 def table_vocabulary() -> dict[str, int]:
-    "The toy's vocabulary: token -> number."
+    "The toy's vocabulary: token -> id."
     known = [*_SPECIAL, *_LETTERS, *(f"##{c}" for c in _LETTERS), *"?,.'_-:;()/%$&!\"+=#*"]
     known += [*map(str, range(1000)), *(f"##{i}" for i in range(10))]
     said = [_OTHERS, *THAN_WORDS.values(), *BEST_WORDS.values()]
@@ -64,7 +64,7 @@ def _pieces(word: str) -> tuple[int, ...]:
     return tuple(found)
 
 def tokenize(text) -> list[int]:
-    "The token numbers of a text; of an empty one, the number of [EMPTY]."
+    "The token ids of a text; for an empty one, the id of [EMPTY]."
     return [p for word in split_words(str(text)) for p in _pieces(word)] or [table_vocabulary()["[EMPTY]"]]
 
 # %% ../../nbs/recipes/tables.ipynb #16f7e60a
@@ -96,7 +96,7 @@ def encode(
     question: str,
     table: ToyTable,
 ):  # arrays: tokens (n,), types (n, 7)
-    "A question and a table as one text, as TapasTokenizer makes it of the same table."
+    "A question and a table as one sequence, as TapasTokenizer encodes them."
     import numpy as np
 
     tokens, types = _encode_table(table)
@@ -131,18 +131,18 @@ def table_examples(
     rows: tuple[int, int] = (3, 7),  # fewest and most rows of a table
     new: bool = False,  # questions in wordings that are not used in training
     kinds: tuple[str, ...] = tuple(WORDINGS),
-    length: int = 192,  # most tokens; longer examples are left out
+    length: int = 192,  # maximum number of tokens; longer examples are left out
 ) -> dict:
     """Arrays tokens (n, length), types (n, length, 7), length (n,), selected (n, length), aggregator (n,) and
     kind (n,), the last as a position in `WORDINGS`."""
     import numpy as np
 
-    dice, examples, index = random.Random(f"examples/{split}/{new}"), [], 0
+    rng, examples, index = random.Random(f"examples/{split}/{new}"), [], 0
     while len(examples) < n:
         table, index = make_table(index, split, rows), index + 1
         for _ in range(4):
-            question = ask(dice, table, new, kinds)
-            text = question.text if new else _clumsy(dice, question.text)
+            question = ask(rng, table, new, kinds)
+            text = question.text if new else _clumsy(rng, question.text)
             tokens, types = encode(text, table)
             if len(tokens) <= length:
                 examples.append((tokens, types, question))
@@ -165,22 +165,22 @@ _SMALL = frozenset("the a all is are there me does do in of that have has with w
 _POLITE = ("please", "now", "say", "i want to know", "tell me", "do you know")
 _EMPTY = "please now here this that then also so it list table all the of in".split()
 
-def _clumsy(dice, question: str) -> str:
+def _clumsy(rng, question: str) -> str:
     "The question as somebody may have typed it in a hurry."
     words = question.split()
-    if dice.random() < 0.25:
-        words.insert(dice.randrange(1, len(words)), dice.choice(_EMPTY))
+    if rng.random() < 0.25:
+        words.insert(rng.randrange(1, len(words)), rng.choice(_EMPTY))
     else:
-        words = [w for w in words if w not in _SMALL or dice.random() > 0.12]
-    return " ".join([dice.choice(_POLITE), *words] if dice.random() < 0.2 else words)
+        words = [w for w in words if w not in _SMALL or rng.random() > 0.12]
+    return " ".join([rng.choice(_POLITE), *words] if rng.random() < 0.2 else words)
 
 # %% ../../nbs/recipes/tables.ipynb #f20eee27
-_STRENGTH, _READING = 1.5, 3.0  # of matching, of the head that reads the question
+_STRENGTH, _READING = 1.5, 3.0  # scales of the matching heads and of the head that reads the question
 
 def structured_start(
     model,  # a TapasForQuestionAnswering with 8 heads, changed in place
 ) -> None:
-    "Let heads begin by matching equal words, columns and rows, and one by reading the question."
+    "Initialise heads to match equal words, columns and rows, and one to read the question."
     import torch
 
     config, embeddings = model.config, model.tapas.embeddings
@@ -211,7 +211,7 @@ def structured_start(
             attention.query.weight[~free] += _STRENGTH * torch.eye(width)[~free]
             attention.key.weight[~free] = attention.query.weight[~free]
             attention.key.weight[reading] = _READING * torch.eye(width)[reading]
-            attention.value.weight[[0, size], reading] += 1  # heads that match words report where they found theirs
+            attention.value.weight[[0, size], reading] += 1  # word heads report whether the match is in the question
             attention.query.bias[reading] = _READING
 
 # %% ../../nbs/recipes/tables.ipynb #3f6c3fdc
@@ -248,7 +248,7 @@ def tapas_config(
 
 # %% ../../nbs/recipes/tables.ipynb #e7cfe8c8
 def _inputs(batch: dict, ordered: bool = True) -> dict:
-    "A batch, cut to its longest example, as the model wants it; without anything that orders numbers if not `ordered`."
+    "The model's inputs for a batch, cut to its longest example; without ranks and comparisons if not `ordered`."
     import torch
 
     longest = int(batch["length"].max())
@@ -290,7 +290,7 @@ def evaluate_tables(
     data: dict,  # from `table_examples`
     ordered: bool = True,  # with ranks and comparisons?
 ) -> dict[str, float]:
-    "The fraction of questions that are answered rightly: of all, and of each kind."
+    "The fraction of questions answered correctly: overall, and for each kind."
     import numpy as np
     import torch
     from beyondtext.toys.training import on_device_of

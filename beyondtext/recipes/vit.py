@@ -9,9 +9,9 @@ __all__ = ['LABELS', 'PAIRS', 'vit_config', 'single_objects', 'to_pixel_values',
 # %% ../../nbs/recipes/vit.ipynb #d5744fdd
 from collections.abc import Callable
 
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from ..toys.registry import recipe
-from ..world.scenes import COLOURS, SHAPES, make_scenes, pictures
+from ..world.scenes import COLOURS, SHAPES, make_scenes, scene_images
 
 # %% ../../nbs/recipes/vit.ipynb #c69a0d95
 LABELS = (*COLOURS, *SHAPES)
@@ -22,16 +22,16 @@ _WIDTHS = {
     "small": (192, 6, 6, 4),
     "base": (768, 12, 12, 4),
 }  # width, layers, heads, patch
-_AMOUNTS = {"toy": (1400, 20_000), "small": (10_000, 100_000), "base": (50_000, 500_000)}  # steps, pictures
+_AMOUNTS = {"toy": (1400, 20_000), "small": (10_000, 100_000), "base": (50_000, 500_000)}  # steps, images
 
 # %% ../../nbs/recipes/vit.ipynb #15ac54f5
 def vit_config(
     size: str = "toy",  # "toy", "small" or "base"
     labels: tuple[str, ...] = LABELS,
     **changes,  # other settings of the configuration
-):  # a ViTConfig for pictures of 32 x 32 pixels
-    """A Vision Transformer for the toy world. Small transformers need a wide start: `initializer_range`
-    is four times the default. Raises ValueError for an unknown size."""
+):  # a ViTConfig for images of 32 x 32 pixels
+    """A Vision Transformer for the toy world. Small transformers need a large initialisation scale:
+    `initializer_range` is four times the default. Raises ValueError for an unknown size."""
     from transformers import ViTConfig
 
     width, layers, heads, patch = pick_size(size, _WIDTHS)
@@ -56,25 +56,25 @@ def vit_config(
 
 # %% ../../nbs/recipes/vit.ipynb #52b8279b
 def single_objects(n: int, split: str = "train") -> dict:
-    """The first `n` pictures of one object: tensors images (n, 3, 32, 32) of bytes, colour (n,) and
+    """The first `n` images of one object: tensors images (n, 3, 32, 32) of bytes, colour (n,) and
     shape (n,) of positions in `COLOURS` and `SHAPES`."""
     import torch
 
     scenes = make_scenes(n, split)
     place = lambda words, key: torch.tensor([list(words).index(getattr(s.objects[0], key)) for s in scenes])
     return {
-        "images": torch.from_numpy(pictures(scenes)).permute(0, 3, 1, 2).contiguous(),
+        "images": torch.from_numpy(scene_images(scenes)).permute(0, 3, 1, 2).contiguous(),
         "colour": place(COLOURS, "colour"),
         "shape": place(SHAPES, "shape"),
     }
 
 def to_pixel_values(images):
-    "What the image processor makes of bytes: numbers from -1 to 1."
+    "Scale bytes to numbers from -1 to 1, as the image processor does."
     return images.float() / 127.5 - 1
 
 # %% ../../nbs/recipes/vit.ipynb #5dfbacd5
 def in_grey(pixel_values):
-    "Each picture as one random mixture of its channels: (b, 3, h, w) to the same."
+    "Replace the channels of each image by one random mixture of them; the shape (b, 3, h, w) stays the same."
     import torch
 
     mixture = (
@@ -83,8 +83,8 @@ def in_grey(pixel_values):
     return torch.einsum("bchw,bc->bhw", pixel_values, mixture)[:, None].expand_as(pixel_values)
 
 def two_label_loss(grey: float) -> Callable:
-    """Binary cross-entropy over the 14 labels; the first part of each batch is shown in grey and only
-    asked for its shape."""
+    """Binary cross-entropy over the 14 labels; the first part of each batch is shown in grey, and only
+    its shape labels count."""
 
     def loss(model, batch):
         import torch
@@ -108,9 +108,9 @@ def two_label_loss(grey: float) -> Callable:
 def evaluate_vit(
     model,  # with 14 outputs, or with 48
     split: str = "validation",  # of the toy world
-    n: int = 2000,  # pictures
+    n: int = 2000,  # images
 ) -> dict[str, float]:
-    "The fractions of pictures whose colour and whose shape are named rightly."
+    "The fractions of images whose colour and whose shape are classified correctly."
     from beyondtext.toys.training import predict
 
     data = single_objects(n, split)
@@ -128,7 +128,7 @@ def evaluate_vit(
 def _watch(model) -> dict[str, float]:
     return {
         f"{what}{name}": value
-        for split, name in (("validation", ""), ("validation_held_out", ", new pairs"))
+        for split, name in (("validation", ""), ("validation_held_out", ", unseen pairs"))
         for what, value in evaluate_vit(model, split, 500).items()
     }
 
@@ -141,7 +141,7 @@ def vit_processor():
 def _trained(
     model_class: Callable, seed: int, size: str, data_of: Callable, evaluate=None, settings=(), **changes
 ):
-    "Train a model of the toy world: what every recipe here has in common."
+    "Train a model on the toy world: the part that all recipes here share."
     import torch
     from beyondtext.toys.training import fit
 
@@ -180,13 +180,13 @@ def train_vit(seed: int = 0, size: str = "toy", grey: float = 0.5):
 # %% ../../nbs/recipes/vit.ipynb #e173807c
 @recipe("vit-plain", seconds=43)
 def train_plain_vit(seed: int = 0, size: str = "toy"):
-    "The control without grey pictures."
+    "The control without grey images."
     return train_vit(seed, size, grey=0.0)
 
 # %% ../../nbs/recipes/vit.ipynb #ab8f480d
 @recipe("vit-optimizers", is_experiment=True, seconds=370)
 def train_vit_optimizers(seed: int = 0, size: str = "toy"):
-    "The toy ViT by AdamW and by Muon, each on three seeds, and by AdamW with nearly twice the steps, on test splits. The model is the last one."
+    "The toy ViT trained by AdamW, by Muon, and by AdamW for nearly twice the steps: three seeds each, test splits. Returns the last model."
     import pandas as pd
     from transformers import ViTForImageClassification
 
@@ -195,13 +195,13 @@ def train_vit_optimizers(seed: int = 0, size: str = "toy"):
         for i in range(seed, seed + 3):
             settings = {"loss": two_label_loss(0.5), "optimizer": optimizer, "steps": n}
             parts, _ = _trained(ViTForImageClassification, i, size, dict, None, settings)
-            found = {"known pairs": evaluate_vit(parts[0], "test")["shape"], "new pairs": evaluate_vit(parts[0], "test_held_out")["shape"]}
+            found = {"seen pairs": evaluate_vit(parts[0], "test")["shape"], "unseen pairs": evaluate_vit(parts[0], "test_held_out")["shape"]}
             rows.append({"optimizer": optimizer, "steps": n, "seed": i} | found)
     return parts, pd.DataFrame(rows)
 
 # %% ../../nbs/recipes/vit.ipynb #cf1ca250
 def small_cnn(config):
-    "Three convolutions, each followed by a reduction to half the side, the mean over all positions, and a linear classifier: 95,000 weights."
+    "Three convolutions, each followed by max pooling to half the side, global average pooling, and a linear classifier: 95,000 weights."
     from torch import nn
     from transformers.modeling_outputs import ImageClassifierOutput
 
@@ -213,7 +213,7 @@ def small_cnn(config):
     return SmallCNN(*block(3, 32), *block(32, 64), *block(64, 128), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, config.num_labels))
 
 def vit_without_positions(config):
-    "A ViT that can't tell where a patch is."
+    "A ViT without position embeddings."
     from transformers import ViTForImageClassification
 
     model = ViTForImageClassification(config)
@@ -222,7 +222,7 @@ def vit_without_positions(config):
 
 @recipe("vit-ablations", is_experiment=True, seconds=480)
 def train_vit_ablations(seed: int = 0, size: str = "toy"):
-    "The toy ViT without one ingredient each, and a convolutional network, on three seeds and the test splits. The model is the last ViT."
+    "The toy ViT, variants without one ingredient each, and a convolutional network, on three seeds and the test splits. Returns the last ViT."
     import pandas as pd
     from transformers import ViTForImageClassification
 
@@ -270,7 +270,7 @@ def mean_colours(images, patch: int = 8):
     return pixels.flatten(1, 2).mean(3)
 
 def random_masks(n: int, patches: int, generator=None):
-    "Half of the patches hidden at random: (n, patches), boolean."
+    "Masks that hide each patch with probability one half: (n, patches), boolean."
     import torch
 
     return torch.rand(n, patches, generator=generator) < 0.5
@@ -284,7 +284,7 @@ def _masked_loss(model, batch):
 
 @recipe("vit-masked", seconds=46)
 def train_masked_vit(seed: int = 0, size: str = "toy"):
-    "The recipe for guessing the mean colour of hidden patches."
+    "The recipe for predicting the mean colour of hidden patches."
     from transformers import ViTForMaskedImageModeling
 
     return _trained(

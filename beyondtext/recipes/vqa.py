@@ -8,12 +8,12 @@ __all__ = ['KINDS', 'EVEN_SHARES', 'vqa_config', 'vqa_tokenizer', 'question_set'
 import functools
 import random
 
-from ..reading import pick_size
+from ..inputs.checks import pick_size
 from .regions import REGION_AMOUNTS, find_regions
 from ..toys.cache import toy_folder
 from ..toys.registry import recipe
 from ..world.language import ANSWERS, Question, questions
-from ..world.scenes import COLOURS, SHAPES, make_scenes, picture_batch
+from ..world.scenes import COLOURS, SHAPES, make_scenes, image_batch
 
 # %% ../../nbs/recipes/vqa.ipynb #43ce5dff
 def vqa_config(
@@ -21,7 +21,7 @@ def vqa_config(
     size: str = "toy",  # "toy", "small" or "base"
     **changes,
 ):  # a VisualBertConfig or an LxmertConfig
-    "A question answering model for four regions. Raises ValueError for an unknown kind or size."
+    "A configuration for question answering over four regions. Raises ValueError for an unknown kind or size."
     from transformers import LxmertConfig, VisualBertConfig
 
     widths = {"toy": (64, 3, 2), "small": (192, 6, 6), "base": (768, 12, 12)}
@@ -57,7 +57,7 @@ def _vocabulary() -> dict[str, int]:
     return {word: i for i, word in enumerate(dict.fromkeys(words))}
 
 def vqa_tokenizer():  # a BertTokenizer
-    "Whole words: those of the world's questions."
+    "A tokenizer whose tokens are the words of the world's questions."
     from transformers import BertTokenizer
 
     return BertTokenizer(vocab=_vocabulary(), model_max_length=32)
@@ -67,37 +67,37 @@ KINDS = ("colour", "shape", "count", "existence", "relation")
 EVEN_SHARES = {"colour": 2, "shape": 2, "count": 2, "existence": 1, "relation": 1}
 
 def _liked(text: str, answers) -> str:
-    "The answer that a biased collection prefers: for the same question always the same."
+    "The answer that a biased dataset prefers: always the same one for the same question."
     return max(sorted(answers), key=lambda answer: random.Random(f"{text}/{answer}").random())
 
 def question_set(
     scenes: list,
     n: int,  # questions
-    kinds: dict[str, float] = EVEN_SHARES,  # how often each kind is asked
-    bias: float = 0.0,  # the share of questions that have the preferred answer anyway; 0: balanced
+    kinds: dict[str, float] = EVEN_SHARES,  # relative frequency of each kind
+    bias: float = 0.0,  # probability that a question gets the preferred answer instead of a random one; 0: balanced
     seed: str = "",
     ask=questions,  # scene -> list of `Question`
 ) -> list[tuple[int, Question]]:
-    """Draw questions with the positions of their scenes: kind, text, answer, scene, each in turn. Questions that have
-    one answer everywhere are left out. Raises ValueError if bias is not between 0 and 1."""
+    """Draw questions with the positions of their scenes: a kind, a text, an answer, then a scene. Questions with
+    the same answer in all scenes are left out. Raises ValueError if bias is not between 0 and 1."""
     if not 0 <= bias <= 1:
         raise ValueError(f"bias is {bias}; accepted is a number from 0 to 1")
-    dice, pool = random.Random(f"vqa/{seed}"), {}
+    rng, pool = random.Random(f"vqa/{seed}"), {}
     for i, scene in enumerate(scenes):
         for q in filter(lambda q: q.kind in kinds, ask(scene)):
             pool.setdefault(q.kind, {}).setdefault(q.text, {}).setdefault(q.answer, []).append((i, q))
     pool = {k: {t: a for t, a in texts.items() if len(a) > 1} for k, texts in pool.items()}
     texts, rows = {kind: sorted(pool.get(kind, ())) for kind in kinds}, []
-    for kind in dice.choices(list(kinds), kinds.values(), k=n):
-        text = dice.choice(texts[kind])
+    for kind in rng.choices(list(kinds), kinds.values(), k=n):
+        text = rng.choice(texts[kind])
         answers = sorted(pool[kind][text])
-        answer = _liked(text, answers) if dice.random() < bias else dice.choice(answers)
-        rows.append(dice.choice(pool[kind][text][answer]))
+        answer = _liked(text, answers) if rng.random() < bias else rng.choice(answers)
+        rows.append(rng.choice(pool[kind][text][answer]))
     return rows
 
 # %% ../../nbs/recipes/vqa.ipynb #0640f696
 def neighbours(scene) -> list[Question]:
-    "What stands left of, right of, above or below an object, wherever it is one object only. For training."
+    "Training questions about the only object left of, right of, above or below another one."
     names, asked = [(thing.colour, thing.shape) for thing in scene.objects], []
     places = (("left of", "x", -1), ("right of", "x", 1), ("above", "y", -1), ("below", "y", 1))
     for b in scene.objects:
@@ -119,7 +119,7 @@ def neighbours(scene) -> list[Question]:
 # %% ../../nbs/recipes/vqa.ipynb #c05ca1a5
 _STEPS = {"toy": (400, 1900), "small": (2000, 8000), "base": (5000, 30_000)}  # neighbours, all questions
 _TAUGHT = {"relation": 5, "count": 3, "colour": 2, "shape": 2, "existence": 2, "neighbour": 1}
-_COUNTING = {"relation": 4, "count": 6, "colour": 1.5, "shape": 1.5}  # what LXMERT, slower to count, is asked
+_COUNTING = {"relation": 4, "count": 6, "colour": 1.5, "shape": 1.5}  # for LXMERT, slower to learn counting
 
 def toy_detector():  # a ResNetForImageClassification
     "The toy detector, which all sizes of the other models use."
@@ -181,8 +181,8 @@ def score_questions(
     scenes: list,
     blind: bool = False,  # show zeros in place of the regions' features and boxes
 ) -> dict[str, float]:
-    "The fraction of right answers: of all, and of each kind."
-    features, boxes = find_regions(toy_detector(), picture_batch(scenes))
+    "The fraction of right answers: overall, and for each kind."
+    features, boxes = find_regions(toy_detector(), image_batch(scenes))
     if blind:
         features, boxes = features * 0, boxes * 0
     right = [
@@ -211,22 +211,22 @@ def _vqa_loss(features, boxes):
     return loss
 
 def _taught(scenes, seed: int, ask, kinds: dict[str, float]) -> list:
-    "Half of the questions balanced, half as they come, and relations more often than they come."
-    dice, rows = (
+    "Training questions: half balanced, half as they occur in scenes, with relations over-represented."
+    rng, rows = (
         random.Random(f"vqa/scenes/{seed}"),
         question_set(scenes, 40_000, kinds, seed=f"train/{seed}", ask=ask),
     )
-    for i in dice.choices(range(len(scenes)), k=40_000):
+    for i in rng.choices(range(len(scenes)), k=40_000):
         here = {}
         for q in ask(scenes[i]):
             here.setdefault(q.kind, []).append(q)
-        kind = dice.choices(list(here), [kinds[k] for k in here])[0]
-        rows.append((i, dice.choice(here[kind])))
+        kind = rng.choices(list(here), [kinds[k] for k in here])[0]
+        rows.append((i, rng.choice(here[kind])))
     return rows
 
 # %% ../../nbs/recipes/vqa.ipynb #788fb872
 def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float = 0.0, watch: bool = True):
-    "Train on neighbours, then on all; a blind model, which has nothing to find, on a third of the second part."
+    "Train on neighbours, then on all questions; a blind model, with nothing to find, only for a third of the second part."
     import pandas as pd
     import torch
     import transformers
@@ -237,7 +237,7 @@ def _trained(kind: str, seed: int, size: str, blind: bool = False, bias: float =
         kind
     ]
     scenes, (first, second) = make_scenes(REGION_AMOUNTS[size][1], kind="several"), _STEPS[size]
-    features, boxes = find_regions(toy_detector(), picture_batch(scenes))
+    features, boxes = find_regions(toy_detector(), image_batch(scenes))
     both = functools.lru_cache(maxsize=None)(lambda scene: questions(scene) + neighbours(scene))
     torch.manual_seed(seed)
     model = getattr(transformers, model_class)(vqa_config(kind, size))
@@ -289,7 +289,7 @@ def train_lxmert(seed: int = 0, size: str = "toy"):
 # %% ../../nbs/recipes/vqa.ipynb #01792e7c
 @recipe("vqa-biased", needs=("vqa-regions",), is_experiment=True, seconds=107)
 def train_biased(seed: int = 0, size: str = "toy"):
-    "A seeing and a blind model on biased questions, a blind one on balanced ones, asked on test scenes. The model is the last one."
+    "A sighted and a blind model trained on biased questions, a blind one on balanced ones, tested on test scenes. Returns the last model."
     import pandas as pd
 
     scenes = make_scenes(3000, "test", "several")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/scaling/challenges.ipynb #d0363dc5
 def _positive(**values) -> None:
-    "Raise a ValueError that names the first value which is not a number above zero."
+    "Raise a ValueError that names the first value that is not a finite number above zero."
     for name, value in values.items():
         try:
             number = float("nan" if isinstance(value, (bool, str)) else value)
@@ -33,27 +33,27 @@ def training_flops(
     parameters: float,  # N, without embeddings
     tokens: float,  # D, each seen once
 ) -> float:
-    """Operations of a training run: 6 N D (Kaplan et al. 2020, section 2.1). Raises ValueError for what
-    is not above zero."""
+    """Floating-point operations of a training run: 6ND (Kaplan et al. 2020, section 2.1). Raises ValueError
+    if an argument is not above zero."""
     _positive(parameters=parameters, tokens=tokens)
     return 6 * parameters * tokens
 
 def training_time(
     flops: float,  # of the run
-    throughput: float = 28e12,  # what one device sustains, in FLOP a second
+    throughput: float = 28e12,  # sustained by one device, in FLOP/s
     devices: int = 1,
 ) -> float:  # hours
-    "Hours that a run takes if all devices work all the time. Raises ValueError for what is not above zero."
+    "Hours of a run that keeps all devices busy. Raises ValueError if an argument is not above zero."
     _positive(flops=flops, throughput=throughput, devices=devices)
     return flops / throughput / devices / 3600
 
 def training_cost(
     flops: float,  # of the run
-    throughput: float = 28e12,  # what one device sustains, in FLOP a second
-    price: float = 1.50,  # dollars for a device and hour
+    throughput: float = 28e12,  # sustained by one device, in FLOP/s
+    price: float = 1.50,  # dollars per device-hour
 ) -> float:  # dollars
-    """What the devices of a run cost; their number doesn't matter. The defaults are those of the estimate for GPT-3 (Li 2020):
-    a V100 at 28 TFLOP/s and 1.50 dollars. Raises ValueError for what is not above zero."""
+    """Cost of a run, whatever the number of devices. The defaults come from an estimate for GPT-3 (Li 2020): a V100 at
+    28 TFLOP/s and 1.50 dollars an hour. Raises ValueError if an argument is not above zero."""
     _positive(price=price)
     return training_time(flops, throughput) * price
 
@@ -85,8 +85,8 @@ def _choice(accepted, **values) -> None:
 
 # %% ../../nbs/scaling/challenges.ipynb #a22b1a87
 def _configuration(model):
-    """Number of parameters and configuration of a model, of a configuration (built without memory), or
-    of a number (None)."""
+    """Number of parameters and configuration of a model, a configuration (built on the meta device) or a
+    number (whose configuration is None)."""
     if hasattr(model, "num_parameters"):
         return model.num_parameters(), model.config
     if hasattr(model, "num_hidden_layers"):
@@ -105,7 +105,7 @@ def _configuration(model):
 
 # %% ../../nbs/scaling/challenges.ipynb #b3e48575
 def _tokens(config, batch_size, context) -> int:
-    "Tokens of a batch, or a ValueError where activations can't be known; none for a mere number of parameters."
+    "Tokens in a batch; 0 if only a number of parameters is known. Raises ValueError for unknown activations."
     if config is None:
         if (batch_size, context) == (None, None):
             return 0
@@ -114,7 +114,7 @@ def _tokens(config, batch_size, context) -> int:
         )
     if config.model_type != "gpt2":
         raise ValueError(
-            f"model is of type {config.model_type}; accepted are GPT-2, whose activations are known, and a number of parameters, without activations"
+            f"model is of type {config.model_type}; accepted are GPT-2 models and, without activations, a number of parameters"
         )
     batch_size, context = (
         1 if batch_size is None else batch_size,
@@ -129,7 +129,7 @@ def _activations(config, tokens: float, size: int, tensor_parallel: int, checkpo
         return 0.0
     width, layers, heads = config.hidden_size, config.num_hidden_layers, config.num_attention_heads
     hidden = config.n_inner or 4 * width
-    shared = size * 4 * width + 16  # what the normalisations keep: input, output, mean and deviation
+    shared = size * 4 * width + 16  # kept by the normalisations: input, output, mean and standard deviation
     split = size * (4 * width + (5 if config.activation_function == "gelu_new" else 2) * hidden) + 4 * heads
     block = tokens * (shared + split / tensor_parallel)
     top = tokens * (2 * size * width + (size + 8) * config.vocab_size / tensor_parallel)
@@ -139,21 +139,21 @@ def _activations(config, tokens: float, size: int, tensor_parallel: int, checkpo
 
 # %% ../../nbs/scaling/challenges.ipynb #2b9c4cd1
 def training_memory(
-    model: Any,  # a GPT-2 of transformers, its configuration, or a number of parameters
-    batch_size: int | None = None,  # sequences a device; None: 1 for a model, no activations for a number
-    context: int | None = None,  # tokens of a sequence; None: the longest that the model takes
+    model: Any,  # a GPT-2 from `transformers`, its configuration, or a number of parameters
+    batch_size: int | None = None,  # sequences per device; None: 1 for a model, no activations for a number
+    context: int | None = None,  # tokens per sequence; None: the model's maximum
     *,
     optimizer: str = "adamw",  # "adamw", "adamw-8bit", "sgd-momentum" or "sgd"
     precision: str = "fp32",  # "fp32", "bf16-mixed" (with a 32-bit copy of the weights) or "bf16"
-    zero: int = 0,  # stage of ZeRO: 1 divides the optimiser's state, 2 the gradients too, 3 the weights too
-    data_parallel: int = 1,  # devices that ZeRO divides among
+    zero: int = 0,  # stage of ZeRO: 1 shards the optimiser state, 2 also the gradients, 3 also the weights
+    data_parallel: int = 1,  # devices among which ZeRO shards
     tensor_parallel: int = 1,
     pipeline_parallel: int = 1,
-    checkpointing: bool = False,  # keep only the input of each block, and compute the rest again
+    checkpointing: bool = False,  # keep only the input of each block and recompute the rest
 ) -> "pd.Series":  #  weights, gradients, optimizer, activations, total, in bytes on the fullest device
-    """Memory of a training step. The gradients count in full, as when they are accumulated. With a pipeline, the first stage holds
+    """Memory of a training step. Gradients count in full, as in gradient accumulation. With a pipeline, the first stage holds
     as many micro-batches as there are stages, so its activations are those of the whole model (Korthikanti et al. 2023).
-    Raises ValueError for settings that don't exist, for models other than GPT-2, and for a batch size where only a number is known."""
+    Raises ValueError for unknown settings, for models other than GPT-2, and for a batch size if `model` is a number."""
     import pandas as pd
 
     _choice(_OPTIMIZERS, optimizer=optimizer)
@@ -181,7 +181,7 @@ def training_memory(
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "int4": 0.5}
 
 def _kept(value, seen: set) -> list:
-    "The tensors of floating numbers in an object, each once."
+    "The floating-point tensors in an object, each once."
     if id(value) in seen or not hasattr(value, "__dict__") and not isinstance(value, (list, tuple, dict)):
         return []
     seen.add(id(value))
@@ -191,7 +191,7 @@ def _kept(value, seen: set) -> list:
     return [tensor for part in parts for tensor in _kept(part, seen)]
 
 def _cache_bytes(config, batch_size: int, context: int, size: float) -> float:
-    "Bytes that a model keeps of so many tokens, at `size` bytes a number; states that the model holds in 32 bits take 4."
+    "Bytes of a model's cache for a batch, at `size` bytes per number; states kept in 32 bits take 4."
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -201,35 +201,35 @@ def _cache_bytes(config, batch_size: int, context: int, size: float) -> float:
             out = model(torch.zeros(batch_size, context, dtype=torch.long), use_cache=True)
     except (ValueError, RuntimeError, NotImplementedError) as error:
         reason = str(error).split("\n")[0][:100]
-        raise ValueError(f"model is of type {config.model_type}, whose cache can't be counted without running it ({reason})") from None
+        raise ValueError(f"model is of type {config.model_type}, whose cache can't be measured without running the model ({reason})") from None
     tensors = _kept([out.get(name) for name in ("past_key_values", "cache_params") if out.get(name) is not None], set())
     if not tensors:
-        raise ValueError(f"model is of type {config.model_type}, which keeps no cache that `transformers` tells of; accepted are decoders that do")
+        raise ValueError(f"model is of type {config.model_type}, which keeps no cache that `transformers` returns; accepted are decoders that do")
     return sum(t.numel() * (size if t.dtype == torch.bfloat16 else t.element_size()) for t in tensors)
 
 # %% ../../nbs/scaling/challenges.ipynb #1987b974
 def inference_memory(
-    model: Any,  # a decoder of transformers, or its configuration
+    model: Any,  # a decoder from `transformers`, or its configuration
     batch_size: int = 1,  # sequences at a time
-    context: int | None = None,  # tokens of each, prompt and answer; None: the longest that the model takes
+    context: int | None = None,  # tokens per sequence, prompt and answer; None: the model's maximum
     *,
     precision: str = "bf16",  # of the weights: "fp32", "bf16", "fp16", "int8" or "int4"
     cache_precision: str = "bf16",  # of keys, values and states
 ) -> "pd.Series":  #  weights, cache, total, in bytes
-    """Memory of a model that generates text, with the cache that `transformers` fills. Raises ValueError for settings that don't exist,
-    for models that keep no cache, and where only a number of parameters is known."""
+    """Memory for generating text: weights, and the cache that `transformers` fills. Raises ValueError for unknown settings,
+    for models that keep no cache, and if `model` is only a number of parameters."""
     import pandas as pd
 
     _choice(_BYTES, precision=precision, cache_precision=cache_precision)
     config = getattr(model, "config", model)
     if not hasattr(config, "model_type"):
         raise ValueError(
-            f"model is {model!r}; accepted are a transformers model and its configuration, which tell the size of the cache"
+            f"model is {model!r}; accepted are a transformers model and its configuration, which determine the size of the cache"
         )
     longest = getattr(config, "max_position_embeddings", None)
     context = longest if context is None else context
     if context is None:
-        raise ValueError(f"context is None, and a model of type {config.model_type} has no longest; accepted is a number of tokens")
+        raise ValueError(f"context is None, but a model of type {config.model_type} has no maximum length; accepted is a number of tokens")
     _positive(batch_size=batch_size, context=context)
     for name, value, most in (("batch_size", batch_size, math.inf), ("context", context, longest or math.inf)):
         if value != int(value) or value > most:
@@ -242,12 +242,12 @@ def inference_memory(
 def plan_budget(
     dollars: float,
     device: str = "H100",  # one of `DEVICES`
-    price: float = 2.50,  # dollars for a device and hour
+    price: float = 2.50,  # dollars per device-hour
     utilisation: float = 0.4,  # of the device's peak, above 0 and up to 1
     law: "str | Chinchilla | Mapping[str, float]" = "besiroglu",  # as for `compute_optimal`
 ) -> dict:
-    """FLOPs that the money pays for, and parameters, tokens and loss of the best model. Raises
-    ValueError for what can't be bought."""
+    """The FLOPs that a budget pays for, and parameters, tokens and loss of the best model. Raises
+    ValueError for unknown names and numbers out of range."""
     _positive(dollars=dollars, price=price)
     _choice(DEVICES, device=device)
     if not 0 < utilisation <= 1:
@@ -263,8 +263,8 @@ def plot_budget(
     law="besiroglu",  # as for `compute_optimal`
     **settings,  # of `plan_budget`: device, price, utilisation
 ):  # a Matplotlib figure
-    """The loss over the size of the model for a budget, and for a tenth and ten times of it, with the
-    best size of each."""
+    """Plot loss against model size for a budget, a tenth of it and ten times it, and mark the best size
+    of each."""
     import matplotlib.pyplot as plt
     import numpy as np
     from beyondtext.scaling.fits import chinchilla_loss
@@ -298,12 +298,12 @@ def plot_budget(
 
 # %% ../../nbs/scaling/challenges.ipynb #d99f1c7b
 def explore_budget(
-    dollars: float = 1e6,  # at the start
-    device: str = "H100",  # at the start
+    dollars: float = 1e6,  # initial value
+    device: str = "H100",  # initial value
 ):  # a widget: sliders for money, price and utilisation, a choice of device and law, and the figure of `plot_budget`
-    "An instrument for `plot_budget`. Where widgets can't live, its picture shows."
+    "An interactive `plot_budget`. Where widgets don't work, a static figure is shown."
     widgets = require("ipywidgets", "widgets")
-    from beyondtext.figures import with_picture
+    from beyondtext.figures import with_image
     from beyondtext.scaling.fits import LAWS
 
     wide = {"layout": widgets.Layout(width="420px"), "style": {"description_width": "110px"}}
@@ -320,4 +320,4 @@ def explore_budget(
         ),
         "law": widgets.Dropdown(options=list(LAWS), value="besiroglu", description="law", **wide),
     }
-    return with_picture(plot_budget, controls)
+    return with_image(plot_budget, controls)

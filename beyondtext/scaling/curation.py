@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..core import require
-from ..reading import read_texts
+from ..inputs.texts import read_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 _WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*|(?:(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])[\w\p{M}])+"
 
 def text_words(text: str) -> list[str]:
-    "The words of a text in lower case; letters of scripts without spaces, and in a text without words all characters, count as one each."
+    "The lower-case words of a text. In scripts without spaces, and in texts without words, each character counts as one."
     import regex
 
     text = text.lower()
     return regex.findall(_WORD, text) or [c for c in text if not c.isspace()]
 
 def shingles(text: str, words: int = 5) -> set[str]:
-    "All runs of so many words; for a shorter text, the text itself, and none for an empty one."
+    "All runs of `words` consecutive words; for a shorter text, the text itself; for an empty one, none."
     tokens = text_words(text)
     return {" ".join(tokens[i : i + words]) for i in range(max(1, len(tokens) - words + 1))} if tokens else set()
 
 def jaccard(a: set, b: set) -> float:
-    "The share of the union that both have; 1 for two empty sets."
+    "Jaccard similarity: the size of the intersection over that of the union; 1 for two empty sets."
     return len(a & b) / len(a | b) if a | b else 1.0
 
 # %% ../../nbs/scaling/curation.ipynb #3d6c4784
 def near_duplicates(
     texts,  # n texts
     threshold: float = 0.6,  # lowest Jaccard similarity, above 0 and up to 1
-    words: int = 5,  # in a run
-    permutations: int = 128,  # hash functions: more find more of the pairs near the threshold
+    words: int = 5,  # per shingle
+    permutations: int = 128,  # hash functions: with more, fewer pairs near the threshold are missed
     seed: int = 1,
 ):  # a DataFrame: first, second (positions, first < second) and similarity, the most similar first
-    """Pairs of similar texts, found by MinHash (Broder 1997) and checked exactly. Raises TypeError for what is no text, and
-    ValueError for a single text and for a threshold outside its range."""
+    """Pairs of similar texts, found by MinHash (Broder 1997) and checked exactly. Raises TypeError for texts that are not strings,
+    and ValueError for a single text and for a threshold outside its range."""
     import pandas as pd
     datasketch = require("datasketch", "curation")
 
@@ -74,7 +74,7 @@ _REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT", "PL", "SE", "I
 
 # %% ../../nbs/scaling/curation.ipynb #057cc40c
 def _checked(pattern, text: str, kind: str, valid) -> Iterator[tuple[int, str, str]]:
-    "The matches that are valid; of one that is not, the longest beginning that ends with a group."
+    "The valid matches; an invalid one is cut back, group by group, to its longest valid prefix."
     for found in pattern.finditer(text):
         words = found[0].split(" ")
         for n in range(len(words), 0, -1):
@@ -83,7 +83,7 @@ def _checked(pattern, text: str, kind: str, valid) -> Iterator[tuple[int, str, s
                 break
 
 def _spells_a_number(found, text: str) -> bool:
-    "Is a candidate written as a telephone number, and not merely as digits?"
+    "Is a candidate formatted as a telephone number rather than as mere digits?"
     raw = found.raw_string
     if raw.startswith(("+", "00")):
         return True
@@ -92,7 +92,7 @@ def _spells_a_number(found, text: str) -> bool:
     return raw.count(".") != 1 or any(c in raw for c in " -()/")  # one dot alone is a decimal point
 
 def _phones(text: str) -> Iterator[tuple[int, str, str]]:
-    "Telephone numbers: international ones, and those grouped as one of the countries does."
+    "Telephone numbers: international ones, and national ones grouped as is usual in one of `_REGIONS`."
     phonenumbers, found = require("phonenumbers", "curation"), {m.start(): m[0] for m in _NORTH_AMERICA.finditer(text)}
     if sum(c.isdigit() for c in text) >= 7:
         for region in _REGIONS:
@@ -107,8 +107,8 @@ def _phones(text: str) -> Iterator[tuple[int, str, str]]:
 def find_personal_data(
     texts,  # n texts, or one
 ) -> "pd.DataFrame":  # document (position), kind ("e-mail", "phone", "card" or "IBAN"), start, text
-    """E-mail addresses, telephone numbers, numbers of payment cards and of bank accounts in texts. Names have no form, and aren't found.
-    Raises TypeError for what is no text."""
+    """Find e-mail addresses, telephone numbers, payment card numbers and IBANs in texts. Names follow no pattern and are not found.
+    Raises TypeError for texts that are not strings."""
     import pandas as pd
 
     luhn, iban = require("stdnum.luhn", "curation"), require("stdnum.iban", "curation")
@@ -118,7 +118,7 @@ def find_personal_data(
         found = [(m.start(), "e-mail", m[0]) for m in _EMAIL.finditer(text)]
         found += _checked(_IBAN, text, "IBAN", iban.is_valid)
         found += _checked(_CARD, text, "card", is_card)
-        for start, kind, number in sorted(_phones(text)):  # a part of one that is there already is none
+        for start, kind, number in sorted(_phones(text)):  # skip a number that overlaps an earlier find
             if not any(a < start + len(number) and start < a + len(t) for a, _, t in found):
                 found.append((start, kind, number))
         rows += [(i, kind, start, number) for start, kind, number in sorted(found)]
@@ -131,7 +131,7 @@ def curate(
     threshold: float = 0.6,  # of `near_duplicates`
 ):  # the same DataFrame with the column verdict: "kept", "licence", "copy", "near copy" or "personal data"
     """Decide which documents to train on; of duplicates, the first is kept. Raises ValueError if a
-    column is missing, and TypeError for what is no text."""
+    column is missing, and TypeError for texts that are not strings."""
     import numpy as np
     import pandas as pd
 

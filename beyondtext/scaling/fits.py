@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/scaling/fits.ipynb #138920dc
 def law_inputs(least: int, ascending: str | None = None, **columns) -> list[np.ndarray]:
-    "The columns as arrays of one length, or a ValueError that names the one at fault."
+    "The columns as arrays of equal length. Raises a ValueError that names the column at fault."
     arrays = {}
     for name, values in columns.items():
         try:
@@ -65,8 +65,8 @@ def _huber(residual, delta):
     return np.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
 
 def log_objective(theta, logs, target, delta, weights):
-    """Huber's loss of the residuals, weighted and summed, and its gradient; both in units of delta squared, or of a millionth, so
-    that they don't vanish. With an infinite delta, half the squares."""
+    """Weighted sum of the residuals' Huber losses, and its gradient. Both are in units of delta squared, at most of a millionth,
+    so that they don't vanish. With an infinite delta, the loss is half the square."""
     scale = min(delta, 1e-3) ** 2
     k, fitted = len(logs), _log_sum(theta, logs)
     residual = fitted - target
@@ -79,7 +79,7 @@ def log_objective(theta, logs, target, delta, weights):
     return weights @ _huber(residual, delta) / scale, np.array(terms)
 
 # %% ../../nbs/scaling/fits.ipynb #7b5490d3
-def _descend(starts, logs, target, delta, weights):  # the theta (1 + 2k,) where the best descent ends
+def _descend(starts, logs, target, delta, weights):  # theta (1 + 2k,) at the end of the best descent
     from scipy.optimize import minimize
 
     options = {"maxiter": 5000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-9, "maxcor": 20}
@@ -90,15 +90,15 @@ def _descend(starts, logs, target, delta, weights):  # the theta (1 + 2k,) where
 
 # %% ../../nbs/scaling/fits.ipynb #ccf819b0
 def _fit_sum(columns, loss, delta: float, resamples: int, level: float, seed: int):
-    """Fit E + sum of A_j X_j^-alpha_j. Returns E, the A_j and the alpha_j, and their lowest and highest
-    plausible values."""
+    """Fit E + sum of A_j X_j^-alpha_j. Returns E, the A_j and the alpha_j, and the ends of their bootstrap
+    intervals."""
     import itertools
 
     k, target = len(columns), np.log(loss)
     centres = [np.log(c).mean() for c in columns]
     logs = [
         np.log(c) - m for c, m in zip(columns, centres)
-    ]  # about their centre: A and alpha are then hardly correlated
+    ]  # centred, so that A and alpha are hardly correlated
     shares, slopes = np.log((0.02, 0.1, 0.3, 0.7)) + target.mean(), (0.05, 0.2, 0.4, 0.8, 1.5)
     starts = np.array(list(itertools.product(shares, *[shares] * k, *[slopes] * k)))
     best = starts[np.argsort(_huber(_log_sum(starts, logs) - target, delta).sum(-1))[:16]]
@@ -111,17 +111,17 @@ def _fit_sum(columns, loss, delta: float, resamples: int, level: float, seed: in
         )
 
     draws = np.random.default_rng(seed).exponential(size=(resamples, len(target)))
-    starts = [theta, best[0]]  # from an offset of zero no descent finds back, since its logarithm is far away
+    starts = [theta, best[0]]  # no descent recovers from an offset of zero, whose logarithm is far away
     again = [natural(_descend(starts, logs, target, delta, weights)) for weights in draws]
     return natural(theta), _interval(again, level)
 
 def _without_offset(u, target):
-    "The line through the logarithms, as a start with hardly any offset."
+    "A line fitted to the logarithms, as a starting point with a negligible offset."
     slope, height = np.polyfit(u, target, 1)
     return np.array([target.min() - 30, height, -slope])
 
 def _interval(samples, level: float):
-    "The lowest and highest of the middle `level` of the samples, for each column."
+    "The ends of the central interval that holds a share `level` of the samples, for each column."
     if not len(samples):
         return None
     return np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -131,7 +131,7 @@ def _named(names, interval) -> dict:
 
 # %% ../../nbs/scaling/fits.ipynb #cefb5371
 def above_zero(**quantities) -> list[np.ndarray]:
-    "The quantities as arrays, or a ValueError that names the one that isn't above zero."
+    "The quantities as arrays. Raises a ValueError that names the one that isn't above zero."
     arrays = []
     for name, value in quantities.items():
         try:
@@ -145,7 +145,7 @@ def above_zero(**quantities) -> list[np.ndarray]:
 
 # %% ../../nbs/scaling/fits.ipynb #ceae5fe2
 class _Table:
-    "Shows the coefficients of a law, and their intervals where it was fitted."
+    "Base class that displays the coefficients of a law, and their intervals if it was fitted."
 
     def table(self):  # a DataFrame: coefficients x value, low, high
         "The coefficients and their intervals."
@@ -175,13 +175,13 @@ class PowerLaw(_Table):
         return {"alpha": self.alpha, "coefficient": self.coefficient, "offset": self.offset}
 
     def predict(self, x):  # numbers above zero, any shape
-        "The loss at `x`. Raises ValueError for what is not above zero."
+        "The loss at `x`. Raises ValueError if an entry of `x` is not above zero."
         (x,) = above_zero(x=x)
         return self.offset + self.coefficient * x**-self.alpha
 
 # %% ../../nbs/scaling/fits.ipynb #6abae2c7
 def _check_fit(resamples, level, delta, offset=None) -> None:
-    "Raise ValueError for settings that no fit can have."
+    "Raise ValueError for invalid settings of a fit."
     whole = isinstance(resamples, Integral) and not isinstance(resamples, bool) and resamples >= 0
     numbers = [value for value in (level, delta, offset) if value is not None]
     if not whole:
@@ -192,7 +192,7 @@ def _check_fit(resamples, level, delta, offset=None) -> None:
         raise ValueError(f"delta is {delta!r}; accepted is a number above zero")
 
 def _fit_quality(loss, fitted, delta: float) -> float:
-    "The share of Huber's loss on logarithms that a fit takes away from that of the best constant: R² where delta is infinite."
+    "Share of the best constant's Huber loss, on logarithms, that a fit removes: R² if delta is infinite."
     truth = np.log(loss)
     constants = truth if math.isfinite(delta) else [truth.mean()]
     return float(1 - _huber(truth - np.log(fitted), delta).sum() / min(_huber(truth - c, delta).sum() for c in constants))
@@ -201,17 +201,17 @@ def _fit_quality(loss, fitted, delta: float) -> float:
 def fit_power_law(
     x: "ArrayLike",  # n numbers above zero, ascending: parameters, tokens, FLOPs or steps
     loss: "ArrayLike",  # n losses above zero
-    offset: float | str = 0.0,  # the loss that no scale removes: a number below the lowest loss, or "fit"
+    offset: float | str = 0.0,  # the irreducible loss: a number below the lowest loss, or "fit"
     *,
     resamples: int = 200,  # of the bootstrap; 0: no intervals
     level: float = 0.95,  # of the intervals
-    delta: float | None = None,  # of Huber's function, where the offset is fitted; None: least squares
+    delta: float | None = None,  # of Huber's loss, if the offset is fitted; None: least squares
     seed: int = 0,  # of the bootstrap
 ) -> PowerLaw:
     """Fit loss = offset + coefficient * x ** -alpha by least squares on logarithms, as in Kaplan et al. (2020), or, with a fitted offset and a
     delta, by Huber's loss, as in Hoffmann et al. (2022). `r2` is the share of the same loss, on log(loss), that the law explains, so that a fitted
-    offset never lowers it. Intervals are those of the bootstrap: of residuals for a line, of weights (Rubin 1981) where there is an offset.
-    Raises ValueError for too few points (3, or 4 with "fit"), unequal lengths, falling x, and for what is not above zero."""
+    offset never lowers it. Intervals come from the bootstrap: of residuals for a line, of weights (Rubin 1981) if the offset is fitted.
+    Raises ValueError for fewer than 3 points (4 with "fit"), unequal lengths, falling x, and values that are not above zero."""
     if isinstance(offset, str) and offset != "fit":
         raise ValueError(f"offset is {offset!r}; accepted are a number and 'fit'")
     _check_fit(resamples, level, delta, None if isinstance(offset, str) else offset)
@@ -235,8 +235,8 @@ def fit_power_law(
 
 # %% ../../nbs/scaling/fits.ipynb #fef17814
 def _fit_line(x, y, resamples: int, level: float, seed: int):
-    """Least squares of log y on log x. Returns coefficient and alpha, and their lowest and highest
-    plausible values."""
+    """Least squares of log y on log x. Returns coefficient and alpha, and the ends of their bootstrap
+    intervals."""
     u, v = np.log(x), np.log(y)
     slope, height = np.polyfit(u, v, 1)
     residuals = (v - height - slope * u) * (len(u) / max(1, len(u) - 2)) ** 0.5
@@ -271,8 +271,8 @@ LAWS = {
 
 # %% ../../nbs/scaling/fits.ipynb #5430894c
 def find_law(law) -> Chinchilla:
-    """A law by its name in `LAWS`, as it is, or of a mapping with E, A, B, alpha and beta. Raises
-    ValueError for anything else."""
+    """The law with a name in `LAWS`, or with the E, A, B, alpha and beta of a mapping; a `Chinchilla` is
+    returned unchanged. Raises ValueError for anything else."""
     if isinstance(law, Chinchilla):
         return law
     if isinstance(law, str) and law in LAWS:
@@ -281,17 +281,17 @@ def find_law(law) -> Chinchilla:
         return Chinchilla(**{n: float(law[n]) for n in ("E", "A", "B", "alpha", "beta")})
     except (TypeError, KeyError, IndexError, ValueError):
         raise ValueError(
-            f"law is {law!r}; accepted are {', '.join(map(repr, LAWS))}, what fit_chinchilla returns, and a mapping with E, A, B, alpha, beta"
+            f"law is {law!r}; accepted are {', '.join(map(repr, LAWS))}, a result of fit_chinchilla, and a mapping with E, A, B, alpha, beta"
         ) from None
 
 # %% ../../nbs/scaling/fits.ipynb #84364bd9
 def chinchilla_loss(
     N,  # parameters, any shape
-    D,  # training tokens, a shape that fits
+    D,  # training tokens, a shape that broadcasts with that of N
     law: "str | Chinchilla | Mapping[str, float]" = "besiroglu",  # a name in `LAWS`, a `Chinchilla`, or a mapping of its coefficients
 ):  # nats a token
-    """E + A / N**alpha + B / D**beta (Hoffmann et al. 2022, equation 2). Raises ValueError for what is
-    not above zero."""
+    """E + A / N**alpha + B / D**beta (Hoffmann et al. 2022, equation 2). Raises ValueError if N or D
+    is not above zero."""
     N, D = above_zero(N=N, D=D)
     c = find_law(law)
     return c.E + c.A / N**c.alpha + c.B / D**c.beta
@@ -301,7 +301,7 @@ def kaplan_loss(
     D=float("inf"),  # training tokens
 ):  # nats a token
     """((Nc / N)**(aN / aD) + Dc / D)**aD (Kaplan et al. 2020, equation 1.5, with the fit of their table
-    2). Raises ValueError for what is not above zero."""
+    2). Raises ValueError if N or D is not above zero."""
     N, D = above_zero(N=N, D=D)
     return ((6.4e13 / N) ** (0.076 / 0.103) + 1.8e13 / D) ** 0.103
 
@@ -310,8 +310,8 @@ def compute_optimal(
     flops: "ArrayLike",  # a budget, or several
     law: "str | Chinchilla | Mapping[str, float]" = "besiroglu",  # a name in `LAWS`, a `Chinchilla`, or a mapping of its coefficients
 ) -> "pd.DataFrame":  # a row for each budget: flops, parameters, tokens, tokens a parameter, loss
-    """The size and the data that spend a budget best, with C = 6ND (Hoffmann et al. 2022, equation 4).
-    Raises ValueError for what is not above zero."""
+    """The best number of parameters and tokens for a budget C = 6ND (Hoffmann et al. 2022, equation 4).
+    Raises ValueError for a budget that is not above zero."""
     import pandas as pd
 
     (flops,), c = above_zero(flops=np.atleast_1d(flops)), find_law(law)
@@ -341,7 +341,7 @@ def fit_chinchilla(
 ) -> Chinchilla:
     """Fit loss = E + A / N**alpha + B / D**beta: Huber's loss of the logarithms, L-BFGS from the best of a grid of starts
     (Hoffmann et al. 2022, approach 3), intervals by the Bayesian bootstrap (Rubin 1981). The order of the points doesn't matter.
-    Raises ValueError for fewer than six points, unequal lengths, and for what is not above zero."""
+    Raises ValueError for fewer than six points, unequal lengths, and values that are not above zero."""
     _check_fit(resamples, level, delta)
     N, D, loss = law_inputs(6, N=N, D=D, loss=loss)
     estimate, interval = _fit_sum([N, D], loss, delta, resamples, level, seed)

@@ -9,10 +9,10 @@ from .fits import fit_power_law
 
 # %% ../../nbs/scaling/laws.ipynb #9e1feb69
 def law_points(
-    curves,  # what `train_scaling` measured
+    curves,  # history of `train_scaling`
 ) -> dict:  # "compute", "data", "size": each a DataFrame with x and loss, x ascending
-    """The points of the three laws: best loss for a budget, lowest loss with little text, and loss at
-    the end of a run."""
+    """The points of the three laws: best loss for each budget, lowest loss for each amount of text, and
+    final loss for each size."""
     import pandas as pd
 
     measured = curves.dropna(subset=["test"])
@@ -29,9 +29,9 @@ def law_points(
 
 # %% ../../nbs/scaling/laws.ipynb #0d4c2007
 def plot_scaling(
-    curves,  # what `train_scaling` measured
+    curves,  # history of `train_scaling`
 ):  # a Matplotlib figure
-    "Test loss against compute, data and size on logarithmic axes, each with its law."
+    "Plot test loss against compute, data and size on logarithmic axes, each with its fitted law."
     import matplotlib.pyplot as plt
     from matplotlib.ticker import NullFormatter, ScalarFormatter
 

@@ -54,7 +54,7 @@ _MODELS = (  # name, organisation, date, parameters, active (None: all of them, 
 _ISO = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
 def _read_date(value, where: str):
-    "A Timestamp without time zone, of UTC if there was one. Raises ValueError for what is no date, or may be another."
+    "A Timestamp without time zone, in UTC if there was one. Raises ValueError for invalid or ambiguous dates."
     import pandas as pd
 
     accepted = "accepted are dates (date, datetime, Timestamp, datetime64) and ISO dates such as '2021-01-31'"
@@ -82,8 +82,8 @@ def model_timeline(
     start: str | date = "2017-01-01",  # first date, ISO
     end: str | date = "2100-01-01",  # last date, ISO
 ):  # a DataFrame: name, organisation, date, parameters, active, source, by date
-    """Published sizes of large language models. `active` is what one token uses, missing where it
-    wasn't published. Raises ValueError for what is no date."""
+    """Published sizes of large language models. `active` counts the parameters that a token uses;
+    it is missing where it wasn't published. Raises ValueError for an invalid date."""
     import pandas as pd
 
     start, end = _read_date(start, "start"), _read_date(end, "end")
@@ -95,7 +95,7 @@ def model_timeline(
 # %% ../../nbs/scaling/timeline.ipynb #47868c7c
 def _keep_apart(texts, figure) -> None:
     "Put labels that would cover an earlier one below their points, if there is room."
-    figure.canvas.draw()  # only now have the texts a place
+    figure.canvas.draw()  # the texts have no positions before
     boxes = []
     covers = lambda text: sum(
         text.get_window_extent().padded(-1).overlaps(box) for box in boxes
@@ -110,8 +110,8 @@ def _keep_apart(texts, figure) -> None:
 
 # %% ../../nbs/scaling/timeline.ipynb #e36e7b0b
 def plot_timeline(
-    table=None,  # what `model_timeline` gives; None: all of it
-    fit: bool = True,  # draw the growth that `fit_growth` finds?
+    table=None,  # from `model_timeline`; None: all models
+    fit: bool = True,  # draw the growth fitted by `fit_growth`?
 ):  # a Matplotlib figure
     "Draw model sizes over time on a logarithmic axis."
     import matplotlib.pyplot as plt
@@ -147,11 +147,11 @@ def plot_timeline(
 
 # %% ../../nbs/scaling/timeline.ipynb #f768fc7c
 def fit_growth(
-    dates,  # n dates, or ISO texts
+    dates,  # n dates or ISO strings
     sizes,  # n numbers of parameters
 ) -> dict:
     """Fit exponential growth by least squares on the logarithm: `orders_a_year`, `doubling_months`, `r2`, and `predict`, a function of dates.
-    Raises ValueError for fewer than two different dates, for what is no date, and for sizes that aren't above zero."""
+    Raises ValueError for fewer than two different dates, for invalid dates, and for sizes that aren't above zero."""
     import numpy as np
     import pandas as pd
 

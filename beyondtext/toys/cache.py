@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import cache_folder, versions
-from ..sources import source_code
+from ..inputs.code import source_code
 from .devices import training_device, training_on
 from .identity import closure, identity, toy_name
 from .registry import CheckpointError, System, find_system, load_recipes
@@ -38,7 +38,7 @@ def _sums(folder: Path) -> dict[str, str]:
     }
 
 def _damage(folder: Path) -> str | None:
-    "What is wrong with the toy in `folder`, or None."
+    "The damage to the toy in `folder`, or None if it is intact."
     try:
         wanted, found = json.loads((folder / _MANIFEST).read_text())["files"], _sums(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -46,7 +46,7 @@ def _damage(folder: Path) -> str | None:
     if not any(name.endswith(".safetensors") for name in wanted):
         return f"{_MANIFEST} lists no weights"
     bad = [name for name in wanted if wanted[name] != found.get(name)]
-    return f"{', '.join(bad)} differ{'s' * (len(bad) == 1)} from what was saved" if bad else None
+    return f"{', '.join(bad)} differ{'s' * (len(bad) == 1)} from the manifest" if bad else None
 
 # %% ../../nbs/toys/cache.ipynb #ee006b84
 def _device() -> str:
@@ -58,7 +58,7 @@ def _device() -> str:
     return f"{kind}: {torch.cuda.get_device_name()}"
 
 def _facts(system: System, seed: int, size: str) -> dict:
-    "What there is to know about a toy before it is trained: the code may be edited while it trains."
+    "Facts about a toy, collected before its training, since the code may be edited meanwhile."
     packages = ("beyondtext", "torch", "transformers", "accelerate", "numpy", "pillow")
     return {
         "system": system.name,
@@ -77,12 +77,12 @@ def _facts(system: System, seed: int, size: str) -> dict:
 def _unwritable(root: Path, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"The cache folder {root} can't be written to ({error}). "
-        "Make room there, or name another folder in the environment variable BEYONDTEXT_CACHE."
+        "Make room there, or set the environment variable BEYONDTEXT_CACHE to another folder."
     )
 
 @contextlib.contextmanager
-def _undisturbed_dice():
-    "Recipes set seeds; afterwards the random numbers of the caller go on as if there had been no training."
+def _undisturbed_rng():
+    "Restore the caller's random states at the end, since recipes set seeds."
     import numpy as np
     import torch
 
@@ -97,16 +97,16 @@ def _undisturbed_dice():
 _IN_TRAINING: ContextVar[System | None] = ContextVar("in_training", default=None)
 
 def _run(system: System, seed: int, size: str):
-    "Run a recipe, and its seconds."
+    "Run a recipe. Returns the parts, the history and the seconds it took."
     token, start = _IN_TRAINING.set(system), time.perf_counter()
     try:
-        with _undisturbed_dice():
+        with _undisturbed_rng():
             return *system.train(seed=seed, size=size), time.perf_counter() - start
     finally:
         _IN_TRAINING.reset(token)
 
 def _check_declared(system: System) -> None:
-    "A recipe that reads a toy which it doesn't declare would have an identity that doesn't cover it."
+    "Raise CheckpointError if a recipe reads an undeclared toy, since its identity would not cover that toy."
     user = _IN_TRAINING.get()
     if user is not None and system.name not in {name for name, _, _ in user.required()}:
         raise CheckpointError(
@@ -133,7 +133,7 @@ def _train_into(folder: Path, system: System, seed: int, size: str) -> None:
                 part.save_pretrained(temporary)
             history.to_csv(temporary / "history.csv", index=False)
             for file in temporary.iterdir():
-                file.chmod(file.stat().st_mode | 0o044)  # who may open the folder may read it
+                file.chmod(file.stat().st_mode | 0o044)  # readable by everyone who may open the folder
             facts |= {"seconds": round(seconds, 1), "files": _sums(temporary)}
             (temporary / _MANIFEST).write_text(json.dumps(facts, indent=1))
             os.replace(temporary, folder)
@@ -147,7 +147,7 @@ def _train_into(folder: Path, system: System, seed: int, size: str) -> None:
 # %% ../../nbs/toys/cache.ipynb #688f6cd2
 @contextlib.contextmanager
 def _locked(folder: Path):
-    "Only one process at a time works on a folder."
+    "Lock a folder, so that only one process at a time works on it."
     from filelock import FileLock
 
     try:
@@ -163,7 +163,7 @@ def _locked(folder: Path):
 
 # %% ../../nbs/toys/cache.ipynb #bf2f16f5
 def is_trained(system: str | System, seed: int = 0, size: str = "toy") -> bool:
-    "Is there a toy of this system, seed and size, undamaged?"
+    "Is there an undamaged toy of this system, seed and size?"
     folder = cache_folder() / toy_name(system, seed, size)
     return folder.is_dir() and not _damage(folder)
 
@@ -173,12 +173,13 @@ def toy_folder(
     size: str = "toy",  # "toy", "small" or "base"
     device: str | None = None,  # to train on: "cpu", "auto" or the kind of an accelerator; None: the setting, see `toys.devices`
 ) -> Path:
-    """The folder of a toy checkpoint, trained now if there is none, after the toys that it needs. Raises CheckpointError
-    if it can't be stored, or if a recipe was edited after it had been loaded, and ValueError for a device that isn't there."""
+    """The folder of a toy checkpoint. A missing toy is trained first, after the toys that it needs. Raises CheckpointError
+    if it can't be stored, or if a recipe was edited after it had been loaded, and TypeError or ValueError for a
+    wrong device. The device counts only if the toy is trained now."""
     system = find_system(system)
     _check_declared(system)
     if device is not None:
-        training_device(device)  # a wrong one is refused whether or not the toy is there
+        training_device(device)  # an invalid device is refused even if the toy exists
     folder = cache_folder() / toy_name(system, seed, size)
     if is_trained(system, seed, size):
         return folder
@@ -188,7 +189,7 @@ def toy_folder(
         if folder.is_dir():
             if not (damage := _damage(folder)):
                 return folder  # another process was faster
-            warnings.warn(f"The toy in {folder} is damaged ({damage}); it is trained again.", stacklevel=2)
+            warnings.warn(f"The toy in {folder} is damaged ({damage}); it will be trained again.", stacklevel=2)
             shutil.rmtree(folder)
         _train_into(folder, system, seed, size)
     return folder
@@ -201,14 +202,14 @@ def load_history(folder: str | Path) -> "pd.DataFrame":
     return pd.read_csv(Path(folder) / "history.csv")
 
 def load_manifest(folder: str | Path) -> dict:
-    "How a toy came about: date, versions, device, seconds, the recipe's source, and check sums."
+    "The record of a toy's training: date, versions, device, seconds, the recipe's source and checksums."
     return json.loads((Path(folder) / _MANIFEST).read_text())
 
 # %% ../../nbs/toys/cache.ipynb #b678934b
 def prune(
     remove: bool = True,  # False: only list them
 ) -> "pd.DataFrame":  # toy (the folder's name) and MB
-    "Remove the toys that no recipe names any more."
+    "Remove the toys that belong to no current recipe."
     import pandas as pd
 
     load_recipes()
@@ -220,7 +221,7 @@ def prune(
         try:
             current = identity(match[1])[:12]
         except ValueError:
-            current = None  # a system that is gone
+            current = None  # the system no longer exists
         if match[3] == current:
             continue
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TABLES = Path("results")  # the folder of the package in which tables are stored
 
 def table_path(system: System) -> Path:
-    "Where the table of an experiment is stored."
+    "The path of an experiment's stored table."
     import beyondtext
 
     return Path(beyondtext.__file__).parent / TABLES / f"{system.name}.csv"
@@ -40,17 +40,17 @@ def _experiment(system: str | System) -> System:
     system = find_system(system)
     if not system.is_experiment:
         names = sorted(s.name for s in SYSTEMS.values() if s.is_experiment)
-        raise ValueError(f"system is {system.name!r}, which is no experiment; accepted are {', '.join(names)}")
+        raise ValueError(f"system is {system.name!r}, which is not an experiment; accepted are {', '.join(names)}")
     return system
 
 def is_stored(system: str | System) -> bool:
-    "Is there a stored table that the present code would measure? Raises ValueError for what is no experiment."
+    "Is there a stored table measured by the current code? Raises ValueError if `system` is not an experiment."
     path = table_path(system := _experiment(system))
     return path.is_file() and _facts(path)["code"] == identity(system, environment=False)
 
 # %% ../../nbs/toys/experiments.ipynb #7bd5f2f1
 def _run(system: System) -> tuple[dict, "pd.DataFrame"]:
-    "Run an experiment, unless its toy is there already."
+    "Run an experiment unless its toy exists. Returns the facts and the table."
     folder = toy_folder(system)
     manifest = load_manifest(folder)
     facts = {name: manifest[name] for name in ("date", "seconds", "device", "versions")}
@@ -58,9 +58,9 @@ def _run(system: System) -> tuple[dict, "pd.DataFrame"]:
 
 def load_experiment(
     system: str | System,  # the name of an experiment, see `systems()`
-) -> "pd.DataFrame":  # what its recipe calls the history; attrs["measured"] says when and with what it was measured
-    """The table of an experiment: the stored one, if the present code is the code that measured it, else a new one.
-    Raises ValueError for what is no experiment."""
+) -> "pd.DataFrame":  # the recipe's history; attrs["measured"] has date, duration, device and versions
+    """The table of an experiment: the stored one if the current code measured it, else a new one.
+    Raises ValueError if `system` is not an experiment."""
     system = _experiment(system)
     stored = os.environ.get("BEYONDTEXT_EXPERIMENTS") != "run" and is_stored(system)
     facts, table = _read(table_path(system)) if stored else _run(system)
@@ -73,11 +73,11 @@ def load_experiment(
 
 # %% ../../nbs/toys/experiments.ipynb #3c443a3f
 def table_text(system: str | System) -> str:
-    "Run an experiment, unless its toy is there already. Returns the text of the file that stores its table."
+    "Run an experiment unless its toy exists. Returns the text of the file that stores its table."
     facts, table = _run(_experiment(system))
     return f"# {json.dumps(facts)}\n{table.to_csv(index=False)}"
 
 def outdated_experiments() -> list[str]:
-    "The experiments that have no stored table, or one that other code measured."
+    "The experiments without a stored table, or with one measured by other code."
     load_recipes()
     return sorted(s.name for s in SYSTEMS.values() if s.is_experiment and not is_stored(s))

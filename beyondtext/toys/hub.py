@@ -16,11 +16,11 @@ from .registry import CheckpointError, System, find_system
 
 # %% ../../nbs/toys/hub.ipynb #6ba3a262
 _SMALL = ("*.json", "*.txt", "*.model")  # configuration and vocabulary
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")  # the first kind that a repository has
-_ASKED: set[tuple] = set()  # what this process has asked the hub for
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin")  # in order of preference
+_ASKED: set[tuple] = set()  # the hub requests that this process has made
 
 def _hub_problem(error: Exception) -> str:
-    "What went wrong, in plain words."
+    "The cause of an error, in plain words."
     from huggingface_hub import errors
 
     for kind, words in (
@@ -37,7 +37,7 @@ def _hub_problem(error: Exception) -> str:
 
 # %% ../../nbs/toys/hub.ipynb #0ffa67d1
 def _complete(folder: Path, pattern: str) -> bool:
-    "Are there weights of this kind, and all parts of them where there are several?"
+    "Are there weights of this kind, with all their shards?"
     parts = set()
     for index in folder.glob(f"{pattern}.index.json"):
         parts |= set(json.loads(index.read_text())["weight_map"].values())
@@ -48,7 +48,7 @@ def _has_weights(folder: Path) -> bool:
 
 # %% ../../nbs/toys/hub.ipynb #0270ef07
 def _snapshot(repo_id: str, revision: str | None, patterns, parts, offline: bool = False) -> Path:
-    "The folder of a repository with the files of these patterns, from its top or from subfolders."
+    "The folder of a repository with the files that match these patterns, from its root or from subfolders."
     from huggingface_hub import snapshot_download
 
     wanted = [f"{part}/{pattern}" for part in parts for pattern in patterns] or list(patterns)
@@ -56,17 +56,17 @@ def _snapshot(repo_id: str, revision: str | None, patterns, parts, offline: bool
     return Path(snapshot_download(repo_id, revision=revision, allow_patterns=wanted, ignore_patterns=unwanted, local_files_only=offline))
 
 def _places(folder: Path, parts) -> list[Path]:
-    "Where the files lie: in those subfolders that there are, or at the top."
+    "The folders with the files: the subfolders that exist, or the root."
     return [folder / part for part in parts if (folder / part).is_dir()] or [folder]
 
 # %% ../../nbs/toys/hub.ipynb #1fae7350
 def _note(repo_id: str, revision: str | None) -> Path:
-    "The file that says which pull request was taken for the weights of this revision."
+    "The file that records which pull request supplied the weights of this revision."
     return cache_folder() / "conversions" / f"{repo_id}@{revision}".replace("/", "--")
 
 def _conversion(repo_id: str, commit: str, files) -> str | None:
-    """The pull request in which the hub's bot proposes safetensors, for a repository that has none. It converts the newest commit of the
-    main branch, and no other."""
+    """The pull request in which the hub's bot proposes safetensors for a repository that has none. The bot converts only the newest
+    commit of the main branch."""
     from huggingface_hub import HfApi, get_repo_discussions
 
     if any(name.endswith(".safetensors") for name in files):
@@ -80,7 +80,7 @@ def _conversion(repo_id: str, commit: str, files) -> str | None:
     return next((f"refs/pr/{p.num}" for p in proposed if p.author == "SFconvertbot" and "safetensors" in p.title), None)
 
 def _cached(repo_id: str, revision: str | None, weights: bool, parts) -> Path | None:
-    "What an earlier run has fetched whole, at this revision or from its conversion, or None. The weights are fetched last."
+    "The folder of a complete earlier download of this revision or its conversion, or None. Weights are fetched last."
     note = _note(repo_id, revision)
     for name in (revision, *([note.read_text()] if note.is_file() else [])):
         try:
@@ -94,7 +94,7 @@ def _cached(repo_id: str, revision: str | None, weights: bool, parts) -> Path | 
 
 # %% ../../nbs/toys/hub.ipynb #e27fbe00
 def _fetch(repo_id: str, revision: str | None, weights: bool, parts) -> Path:
-    "Fetch what isn't in the cache: first what is small, then the weights."
+    "Fetch the files that aren't in the cache: the small ones first, then the weights."
     from huggingface_hub import HfApi
     from huggingface_hub.constants import HF_HUB_ETAG_TIMEOUT
 
@@ -117,17 +117,17 @@ def hub_folder(
     repo_id: str,  # owner/name
     revision: str | None = None,  # a commit, tag or branch
     *,
-    weights: bool = True,  # False: the configuration and the vocabulary alone
-    parts: tuple[str, ...] = (),  # of a pipeline of diffusers, the subfolders that are wanted
+    weights: bool = True,  # False: only the configuration and the vocabulary
+    parts: tuple[str, ...] = (),  # subfolders to fetch, if it is a pipeline of `diffusers`
 ) -> Path:
-    """Fetch a published checkpoint, or find it in the hub's own cache: without any request, if `revision` is a commit. Warns of
-    weights that are no safetensors. Raises CheckpointError in one sentence."""
+    """Fetch a published checkpoint, or find it in the hub's own cache, without any request if `revision` is a commit. Warns of
+    weights that are not safetensors. Raises CheckpointError, with a one-sentence reason, if it is unavailable."""
     asked, pinned = (repo_id, revision, weights, parts), bool(re.fullmatch(r"[0-9a-f]{7,40}", revision or ""))
     folder = _cached(*asked) if pinned or asked in _ASKED else None
     try:
         folder = folder or _fetch(*asked)
         _ASKED.add(asked)
-    except Exception as error:  # whatever the network does, the reader gets one sentence
+    except Exception as error:  # reduce any network error to one sentence
         folder = _cached(*asked)
         if folder is None:
             raise CheckpointError(
@@ -144,11 +144,11 @@ def hub_folder(
 def checkpoint_folder(
     system: str | System,  # a name from `systems()`, or a `System`
     checkpoint: str | Path | None = None,  # "toy", "hub", a folder, or owner/name[@revision]; None: the default
-    parts: tuple[str, ...] = (),  # subfolders that are wanted of owner/name, see `hub_folder`
+    parts: tuple[str, ...] = (),  # subfolders of owner/name to fetch, see `hub_folder`
 ) -> Path:
-    """The folder to load `system` from. The default is what the environment variable BEYONDTEXT_CHECKPOINT says, else the toy;
-    a system that was never published has only its toy. Raises ValueError for a checkpoint that is none of these,
-    CheckpointError where it can't be had."""
+    """The folder to load `system` from. The default is the environment variable BEYONDTEXT_CHECKPOINT if it is set, else the toy;
+    a system that was never published has only its toy. Raises ValueError for any other checkpoint,
+    CheckpointError if it is unavailable."""
     system = find_system(system)
     if checkpoint is None:
         checkpoint = os.environ.get("BEYONDTEXT_CHECKPOINT") or "toy"

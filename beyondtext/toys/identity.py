@@ -19,12 +19,12 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import Any
 
-from ..sources import compile_text, same_code
+from ..inputs.code import compile_text, same_code
 from .registry import CheckpointError, System, find_system
 
 # %% ../../nbs/toys/identity.ipynb #82a7577e
 class _Bare(ast.NodeTransformer):
-    "Takes out what doesn't decide what code does."
+    "Removes docstrings, annotations and `@recipe`, which don't affect the behaviour of code."
 
     def visit_arg(self, node):
         node.annotation = None
@@ -47,7 +47,7 @@ def _registers(decorator) -> bool:
     return isinstance(decorator, ast.Call) and getattr(decorator.func, "id", "") == "recipe"
 
 def canonical(node: Any) -> str:
-    "A syntax tree as a text that is the same on every version of Python."
+    "Text form of a syntax tree, the same on every version of Python."
     if isinstance(node, ast.AST):
         fields = ((k, v) for k, v in ast.iter_fields(node) if v is not None and v != [])
         kept = (f"{k}={canonical(v)}" for k, v in fields if k not in ("ctx", "kind", "type_comment"))
@@ -57,7 +57,7 @@ def canonical(node: Any) -> str:
 # %% ../../nbs/toys/identity.ipynb #d79c91bc
 @dataclasses.dataclass(frozen=True)
 class Piece:
-    "One function or class: its structure, and the names that lead out of it."
+    "One function or class: its structure, and the outside names that it refers to."
 
     structure: str
     names: tuple[str, ...]  # global names
@@ -74,7 +74,7 @@ def _globals(table: symtable.SymbolTable) -> Iterator[str]:
         yield from _globals(child)
 
 def read_piece(tree: ast.AST) -> Piece:
-    "Take the syntax tree of a function or class apart."
+    "Extract the piece from the syntax tree of a function or class."
     tree = _Bare().visit(copy.deepcopy(tree))
     nodes = list(ast.walk(tree))
     names = set(_globals(symtable.symtable(ast.unparse(tree), "piece", "exec")))
@@ -86,7 +86,7 @@ def read_piece(tree: ast.AST) -> Piece:
 
 # %% ../../nbs/toys/identity.ipynb #fa38da0d
 def _methods(obj) -> list[types.FunctionType]:
-    "The plain functions that an object is made of: itself, or a class's own methods."
+    "The plain functions of an object: the function itself, or a class's own methods."
     if not inspect.isclass(obj):
         return [obj]
     found = []
@@ -112,13 +112,13 @@ def _lines(node) -> range:
 
 # %% ../../nbs/toys/identity.ipynb #92a495e5
 def _files(obj, functions) -> list[str]:
-    "Where an object may have been written: its file or cell; for a class without methods from a notebook, any cell, the last first."
+    "Possible sources of an object: its file or cell; for a notebook's class without methods, all cells, latest first."
     file = functions[0].__code__.co_filename if functions else getattr(inspect.getmodule(obj), "__file__", None)
     cells = [name for name, entry in linecache.cache.items() if len(entry) > 1 and entry[1] is None]
     return [file] if file else cells[::-1]
 
 def _find(obj) -> ast.AST | None:
-    "The node that an object was made from, if its source and memory agree."
+    "The syntax node of an object, or None if the loaded code differs from its source."
     functions = _methods(obj)
     return next((node for file in _files(obj, functions) if (node := _find_in(file, obj, functions))), None)
 
@@ -138,12 +138,12 @@ def _find_in(file: str, obj, functions) -> ast.AST | None:
 
 @functools.lru_cache(maxsize=2048)
 def _piece_of(obj, code) -> Piece:
-    "The piece of a function or class as it was loaded. Remembered by its code, since a file may change later."
+    "The piece of a function or class as it was loaded. Cached by its code, since a file may change later."
     node = _find(obj)
     if node is None:
         raise CheckpointError(
-            f"{obj.__module__}.{obj.__qualname__} is not in memory what its source says: it was edited after it had been "
-            "imported, or has no source at all. Restart the kernel (or import it anew), so that toys get the right names."
+            f"{obj.__module__}.{obj.__qualname__} in memory differs from its source: it was edited after it had been "
+            "imported, or has no source at all. Restart the kernel (or reload the module), so that toys get the right names."
         )
     return read_piece(node)
 
@@ -154,12 +154,12 @@ def _is_ours(module: str | None, root: str) -> bool:
     return bool(module) and module.split(".")[0] in ("beyondtext", root) and module not in MACHINERY
 
 def _foreign(obj) -> str:
-    "Package and name: modules inside a package move from one version to the next."
+    "Package and name, without the module, since modules move between versions of a package."
     return f"{obj.__module__.split('.')[0]}.{obj.__qualname__}"
 
 # %% ../../nbs/toys/identity.ipynb #8c3fe819
 def _data(value: Any, visit: Callable[[Any], str]) -> str:
-    "A text for a value that is no code; `visit` writes down what is inside it."
+    "Text form of a value that is not code; `visit` gives the text form of its elements."
     if isinstance(value, (list, tuple)):
         return f"{type(value).__name__}[{','.join(map(visit, value))}]"
     if isinstance(value, dict):
@@ -178,7 +178,7 @@ def _data(value: Any, visit: Callable[[Any], str]) -> str:
     return f"a {_foreign(type(value))}"
 
 def _led_to(piece: Piece, names: dict, root: str) -> dict:
-    "What the names of a piece stand for now, in the module whose `names` these are."
+    "The current objects behind the names of a piece, looked up in `names`, the namespace of its module."
     found = {name: names[name] for name in piece.names if name in names}
     for name, attribute in piece.attributes:
         module = found.get(name)
@@ -193,14 +193,14 @@ def _led_to(piece: Piece, names: dict, root: str) -> dict:
 
 # %% ../../nbs/toys/identity.ipynb #1f6910d9
 class _Walk:
-    "Writes down everything that is reached from an object."
+    "Records everything that an object reaches."
 
     def __init__(self, root: str):
         self.root, self.seen, self.lines = root, {}, []
         self.reached, self.toys = [], set()
 
     def visit(self, value) -> str:
-        "A text for a value; functions and classes of ours become numbers of lines."
+        "Text form of a value; our own functions and classes become references such as #3 to `lines`."
         value = inspect.unwrap(value) if callable(value) and hasattr(value, "__wrapped__") else value
         if isinstance(value, functools.partial):
             return f"partial({self.visit((value.func, value.args, value.keywords))})"
@@ -235,13 +235,13 @@ class Closure:
     "All code that an object reaches, in one hash."
 
     digest: str
-    reached: tuple[str, ...]  # functions and classes, in the order in which they were met
+    reached: tuple[str, ...]  # functions and classes, in order of discovery
     toys: frozenset[str]  # systems whose toys the code asks for by name
 
 def closure(
     obj: Any,  # a function, a class, or a constant
 ) -> Closure:
-    "Follow everything of the course that `obj` uses. Raises CheckpointError where source and memory differ."
+    "Hash all code of the course that `obj` uses. Raises CheckpointError if loaded code differs from source."
     walk = _Walk((getattr(obj, "__module__", None) or "beyondtext").split(".")[0])
     last = walk.visit(obj)
     digest = hashlib.sha256("\n".join([*walk.lines, last]).encode()).hexdigest()
@@ -267,17 +267,17 @@ def _python() -> str:
     return platform.python_version()
 
 ENVIRONMENT: dict[str, Callable[[], str]] = {
-    "python": _python,  # whose standard library is a corpus
-    "espeak-ng": lambda: _version_of("espeakng-loader"),  # which speaks
-    "pillow": _fonts,  # which prints letters
+    "python": _python,  # its standard library is a corpus
+    "espeak-ng": lambda: _version_of("espeakng-loader"),  # synthesises the speech
+    "pillow": _fonts,  # renders the text
 }
 
 # %% ../../nbs/toys/identity.ipynb #4b59d896
 def identity(
     system: str | System,
-    environment: bool = True,  # False: only of the code, which is the same on every machine
+    environment: bool = True,  # False: hash only the code, which is the same on every machine
 ) -> str:
-    "The hash of all that decides the weights of a system's toys, but for their seed and size."
+    "Hash of everything that determines the weights of a system's toys, except their seed and size."
     system = find_system(system)
     parts = [closure(system.recipe).digest]
     parts += [f"{name}: {identity(name, environment)}" for name, _, _ in system.required()]

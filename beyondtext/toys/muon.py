@@ -11,11 +11,11 @@ def orthogonalise(
     matrices,  # tensor (n, rows, columns)
     steps: int = 5,  # of the iteration
 ):  # a tensor (n, rows, columns)
-    "Each matrix with singular values between about 0.7 and 1.2 in place of its own (Newton–Schulz; Jordan et al., 2024)."
+    "Move the singular values of each matrix to between about 0.7 and 1.2 (Newton–Schulz; Jordan et al., 2024)."
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     tall = x.shape[1] > x.shape[2]
-    x = x.mT if tall else x  # the smaller product
+    x = x.mT if tall else x  # for the smaller product
     for _ in range(steps):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
@@ -23,8 +23,8 @@ def orthogonalise(
 
 # %% ../../nbs/toys/muon.ipynb #8c3dc378
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal (Jordan et al., 2024), for matrices and for the filters of convolutions, which are matrices with a row
-    for each filter; those of one shape in one batched product. Raises ValueError for vectors."""
+    """Orthogonalised momentum (Jordan et al., 2024) for matrices and convolution filters, which are flattened to a matrix with a row
+    per filter. Weights of equal shape share one batched product. Raises ValueError for vectors."""
 
     def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.0, scale: float = 0.2):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "scale": scale})
@@ -45,7 +45,7 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _move(self, matrices: list, factor: float, group: dict) -> None:
-        "Move matrices of one shape."
+        "Update matrices of equal shape."
         lr, kept = group["lr"], group["momentum"]
         gradients = [p.grad for p in matrices]
         for p in matrices:
@@ -62,7 +62,7 @@ class Muon(torch.optim.Optimizer):
 def split_weights(
     model,  # a torch module
 ) -> tuple[list, list]:  # the matrices inside repeated layers, and all other weights
-    "Which weights Muon trains, and which AdamW: of modules in a list of layers, matrices and filters that are no embedding."
+    "Split weights into those for Muon (matrices and filters in lists of layers, no embeddings) and for AdamW."
     tables = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
     inside, others = [], []
     for name, p in model.named_parameters():

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/toys/registry.ipynb #96ee424f
 class CheckpointError(RuntimeError):
-    "A checkpoint can't be had; the message says which, why, and what to do."
+    "A checkpoint is unavailable; the message says which one, why, and what to do."
 
 @dataclass(frozen=True)
 class System:
-    "A system of the course: how its toy is trained and which published checkpoint it stands for."
+    "A system of the course: the recipe of its toy, and the published checkpoint that it represents."
 
     name: str
     recipe: Callable  # (seed, size) -> ((model, processor, ...), history)
@@ -31,18 +31,18 @@ class System:
     megabytes: int | None = None  # size of the published weights
     needs: tuple[str, ...] = ()  # systems whose toys (seed 0, size "toy") the training reads
     continues: str | None = None  # the system whose toy of the same seed and size the training starts from
-    environment: tuple[str, ...] = ()  # what else decides the weights: keys of `identity.ENVIRONMENT`
-    seconds: int = 30  # about how long one core of a laptop trains the toy
+    environment: tuple[str, ...] = ()  # other influences on the weights: keys of `identity.ENVIRONMENT`
+    seconds: int = 30  # approximate training time of the toy on one laptop core
     is_experiment: bool = False  # only its history is read: a table that is stored with the course
-    page: str = ""  # the chapter's page that shows the system, below nbs/; controls and parts have none
-    scratch: str = ""  # what the page builds from scratch and shows equal to the library
+    page: str = ""  # the chapter's page that shows the system, relative to nbs/; controls and parts have none
+    scratch: str = ""  # the part that the page builds from scratch and checks against a library
 
     def train(self, seed: int = 0, size: str = "toy"):
         "Run the recipe."
         return self.recipe(seed=seed, size=size)
 
     def required(self, seed: int = 0, size: str = "toy") -> list[tuple[str, int, str]]:
-        "The toys that must be there before the training starts: (system, seed, size)."
+        "The toys that must exist before training starts: (system, seed, size)."
         toys = [(name, 0, "toy") for name in self.needs]
         return [*toys, (self.continues, seed, size)] if self.continues else toys
 
@@ -53,7 +53,7 @@ def recipe(
     name: str,  # of the system
     **facts,  # the other fields of `System`
 ) -> Callable:  # a decorator that returns the function unchanged
-    "Register a function as the recipe of a system. Raises ValueError where another recipe has the name."
+    "Register a function as the recipe of a system. Raises ValueError if another recipe has the name."
 
     def register(function: Callable) -> Callable:
         known = SYSTEMS.get(name)
@@ -75,7 +75,7 @@ def load_recipes() -> None:
         import_module(f"beyondtext.recipes.{module.name}")
 
 def find_system(system: str | System) -> System:
-    "The entry of that name; an entry stands for itself. Raises ValueError for an unknown name."
+    "The system with that name; a `System` is returned unchanged. Raises ValueError for an unknown name."
     if isinstance(system, System):
         return system
     if system not in SYSTEMS:
@@ -108,8 +108,8 @@ class Promises(list):
         return markdown_table(("system", "from scratch", "as a toy", "as published"), rows)
 
 def promises(
-    root: str = "",  # the way to nbs/ from the page that shows the table, such as "../"
+    root: str = "",  # relative path to nbs/ from the page that shows the table, such as "../"
 ) -> Promises:
-    "Which of its three forms each system of the chapter has: from scratch, as a toy, as published."
+    "The available forms of each system of the chapter: from scratch, as a toy, as published."
     load_recipes()
     return Promises((s.name, root + s.page, s.scratch, "yes", s.hub or "") for s in SYSTEMS.values() if s.page)

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['BLANK', 'Familiarity', 'familiar_share', 'vision_features', 'OutOfWorldWarning', 'stack_level', 'warned_of',
-           'warn_out_of_world', 'is_toy', 'Scope', 'is_blank', 'small_pictures', 'picture_scope', 'with_known_scores',
+           'warn_out_of_world', 'is_toy', 'Scope', 'is_blank', 'small_images', 'image_scope', 'with_known_scores',
            'strange_words', 'room_of', 'warn_of_loss', 'warn_of_cut']
 
 # %% ../../nbs/toys/scope.ipynb #64380d75
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 # %% ../../nbs/toys/scope.ipynb #3afd5464
 class Familiarity:
-    "Mahalanobis' distance from the features of examples, and the limit that 99 of 100 other examples keep."
+    "Mahalanobis distance from the features of examples, with a limit that holds for 99 of 100 other examples."
 
     def __init__(self, mean: "np.ndarray", whiten: "np.ndarray", limit: float):
         self.mean, self.whiten, self.limit = mean, whiten, limit
 
     @classmethod
     def of(cls, features: "np.ndarray", others: "np.ndarray", share: float = 0.99) -> "Familiarity":
-        "From features (n, f) of a world's examples, and those of others (m, f), which set the limit."
+        "Fit to features (n, f) of a world's examples; features (m, f) of other examples set the limit."
         import numpy as np
 
         mean, covariance = features.mean(0), np.cov(features.T)
@@ -41,7 +41,7 @@ class Familiarity:
         return found
 
     def distances(self, features: "np.ndarray") -> "np.ndarray":  # (n,)
-        "How far features (n, f) are from the middle, in standard deviations of each direction."
+        "Distances of features (n, f) from the mean, in standard deviations along each direction."
         import numpy as np
 
         return np.linalg.norm((features - self.mean) @ self.whiten, axis=1)
@@ -50,15 +50,15 @@ def familiar_share(
     distances: "np.ndarray",  # (n,)
     limit: float,
 ) -> "np.ndarray":  # (n,) from 0 to 1
-    "What is left of a score at a distance: all within the limit, half at 1.09 times the limit, 1/256 at twice."
+    "Factor for a score at a distance: 1 within the limit, 1/2 at 1.09 times the limit, 1/256 at twice."
     import numpy as np
 
     return np.maximum(distances / limit, 1.0) ** -8
 
 def vision_features(
-    model: Any,  # the transformer of pixels of a ViT, TimeSformer, CLIP or AltCLIP
-    to_values: Callable[["torch.Tensor"], "torch.Tensor"],  # bytes -> what the model reads
-    images: "torch.Tensor",  # bytes (n, 3, h, w), or films (n, frames, 3, h, w)
+    model: Any,  # the vision encoder of a ViT, TimeSformer, CLIP or AltCLIP
+    to_values: Callable[["torch.Tensor"], "torch.Tensor"],  # bytes -> the model's pixel values
+    images: "torch.Tensor",  # bytes (n, 3, h, w), or videos (n, frames, 3, h, w)
 ) -> "np.ndarray":  # (n, 2 * width)
     "The class token and the mean of the patches after the last block."
     import numpy as np
@@ -73,7 +73,7 @@ def vision_features(
 
 # %% ../../nbs/toys/scope.ipynb #7160dce4
 class OutOfWorldWarning(UserWarning):
-    "A toy was given what is unlike everything it was trained on."
+    "A toy was given an input unlike anything it was trained on."
 
 def stack_level() -> int:
     "The `stacklevel` for which `warnings.warn` names the line outside this package that called into it."
@@ -84,23 +84,23 @@ def stack_level() -> int:
 
 @functools.cache
 def warned_of() -> set[tuple[str, str]]:
-    "The systems and kinds of input that were warned of in this process."
+    "The systems and kinds of input that this process has already warned about."
     return set()
 
 def warn_out_of_world(
     system: str,
     name: str,  # of the argument
     where: Sequence[int],  # positions
-    world: str,  # what the toy knows
+    world: str,  # the toy's domain, in words
 ) -> None:
-    "Warn of inputs that a toy doesn't know: once for each system and kind of input."
+    "Warn of inputs outside a toy's domain, once for each system and kind of input."
     if not len(where) or (system, name) in warned_of():
         return
     warned_of().add((system, name))
     hub = find_system(system).hub
     instead = f'; checkpoint="hub" uses {hub}' if hub else ""
     some = ", ".join(map(str, list(where)[:5])) + (" and others" if len(where) > 5 else "")
-    warnings.warn(f"{name}: number {some} is unlike what the toy knows, {world}; don't trust the answer{instead}", OutOfWorldWarning, stacklevel=stack_level())
+    warnings.warn(f"{name}: number {some} is outside the toy's domain, {world}; don't trust the answer{instead}", OutOfWorldWarning, stacklevel=stack_level())
 
 # %% ../../nbs/toys/scope.ipynb #cef0a939
 def is_toy(folder: str | Path) -> bool:
@@ -115,7 +115,7 @@ def _read_familiarity(path: Path) -> Familiarity:
         return Familiarity(found["mean"], found["whiten"], float(found["limit"]))
 
 def _store_familiarity(found: Familiarity, path: Path) -> None:
-    "Keep it for other processes, if the cache can be written to."
+    "Store it for other processes if the cache is writable."
     import os
 
     import numpy as np
@@ -130,25 +130,25 @@ def _store_familiarity(found: Familiarity, path: Path) -> None:
 
 # %% ../../nbs/toys/scope.ipynb #5b861ba6
 class Scope:
-    """What a toy was made for. Called with inputs, it warns of those that are unlike the toy's world, and returns for each what is
-    left of a score: 1 for what the toy knows, and of a checkpoint that is no toy for everything."""
+    """The domain of a toy. Called with inputs, it warns of those outside the domain, and returns a factor for the score of each: 1 for
+    inputs within the domain, and always 1 if the checkpoint is not a toy."""
 
     def __init__(
         self,
         system: str,
         folder: str | Path,  # of the checkpoint
         name: str,  # of the argument
-        world: str,  # what the toy knows, in words
+        world: str,  # the toy's domain in words
         features: Callable[[Any], "np.ndarray"],  # inputs -> (n, f)
         examples: Callable[[str], Any],  # a split of the toy's world -> inputs
-        empty: Callable[[Any], "np.ndarray"] | None = None,  # inputs -> (n,): where there is nothing at all, which no distance can see
+        empty: Callable[[Any], "np.ndarray"] | None = None,  # inputs -> (n,): which of them are blank, as the distance can't detect it
     ):
         self.system, self.folder, self.name, self.world = system, Path(folder), name, world
         self.features, self.examples, self.empty = features, examples, empty
 
     @functools.cached_property
     def familiarity(self) -> Familiarity:
-        "The measured world, from the cache where it was measured before."
+        "The measured familiarity, from the cache if it was measured before."
         key = closure((self.features, self.examples)).digest[:8]
         path = cache_folder() / "scope" / f"{self.folder.name}-{key}.npz"
         try:
@@ -170,58 +170,58 @@ class Scope:
         return shares.tolist()
 
 # %% ../../nbs/toys/scope.ipynb #45921027
-BLANK = 90  # of 255: a smaller difference between any two pixels is ground without an object
+BLANK = 90  # of 255: if no two pixels differ by as much, there is only background
 
 def is_blank(images: "torch.Tensor") -> "np.ndarray":  # bytes (n, ..., 3, h, w) -> (n,)
-    "Which pictures or films show nothing."
+    "Mask of the images or videos that show nothing."
     pixels = images.movedim(-3, 1).flatten(2)  # (n, 3, ...)
     return ((pixels.amax(2).int() - pixels.amin(2).int()).amax(1) < BLANK).numpy()
 
-def small_pictures(pictures: Sequence[Any]) -> "torch.Tensor":  # Pillow images -> bytes (n, 3, 32, 32)
-    "Pictures as small as the toys' processors make them."
+def small_images(images: Sequence[Any]) -> "torch.Tensor":  # Pillow images -> bytes (n, 3, 32, 32)
+    "Images reduced to the size that the toys' processors use."
     import numpy as np
     import torch
 
-    return torch.from_numpy(np.stack([np.asarray(p.resize((32, 32))) for p in pictures])).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([np.asarray(p.resize((32, 32))) for p in images])).permute(0, 3, 1, 2)
 
 def _drawings(kinds: tuple[str, ...], split: str) -> "torch.Tensor":
     import torch
 
-    from beyondtext.world.scenes import make_scenes, picture_batch
+    from beyondtext.world.scenes import make_scenes, image_batch
 
-    return torch.cat([picture_batch(make_scenes(1000, split, kind)) for kind in kinds])
+    return torch.cat([image_batch(make_scenes(1000, split, kind)) for kind in kinds])
 
-def picture_scope(
+def image_scope(
     system: str,
     folder: str | Path,  # of the checkpoint
     features: Callable[["torch.Tensor"], "np.ndarray"],  # bytes (n, 3, 32, 32) -> (n, f)
-    kinds: tuple[str, ...] = ("single", "several"),  # of scenes that the toy has learnt
+    kinds: tuple[str, ...] = ("single", "several"),  # of scenes that the toy was trained on
     name: str = "images",  # of the argument
 ) -> Scope:
-    "The scope of a toy that reads drawings of the toy world; to be called with `small_pictures`."
-    world = f"drawings of {'one coloured shape' if kinds == ('single',) else 'coloured shapes'} on bright ground"
+    "The scope of a toy that reads drawings of the toy world; to be called with `small_images`."
+    world = f"drawings of {'one coloured shape' if kinds == ('single',) else 'coloured shapes'} on a bright background"
     return Scope(system, folder, name, world, features, functools.partial(_drawings, kinds), is_blank)
 
 # %% ../../nbs/toys/scope.ipynb #a0569233
 def with_known_scores(rows: list[dict], known: Sequence[float], position: str = "image") -> list[dict]:
-    "Rows of answers, the score of each times what a `Scope` leaves of it."
+    "Rows of answers, with each score lowered by the factor that a `Scope` returns."
     return [row | {"score": min(row["score"], row["score"] * known[row[position]])} for row in rows]
 
 # %% ../../nbs/toys/scope.ipynb #2bb106bf
-_AROUND = "a an the of and or with is are there this it in on photo picture image drawing".split()  # say nothing about what is seen
+_AROUND = "a an the of and or with is are there this it in on photo picture image drawing".split()  # words that say nothing about the content of an image
 
 def strange_words(texts: Sequence[str], known: Sequence[str]) -> list[int]:
-    "Positions of the texts with an English word that is not among those known."
+    "Positions of the texts that contain an English word that is not in `known`."
     words = {*known, *_AROUND}
     return [i for i, text in enumerate(texts) if any(w.lower() not in words for w in re.findall(r"[A-Za-z]+", text))]
 
 # %% ../../nbs/toys/scope.ipynb #d2b125c6
 def room_of(tokenizer: Any) -> int:
-    "How many tokens are read; a tokenizer that names no limit has 512."
+    "Number of tokens that are read: the tokenizer's limit, at most 512."
     return min(tokenizer.model_max_length, 512)
 
 def warn_of_loss(name: str, number: int, found: int, room: int, unit: str, lost: str) -> None:
-    "Warn that of input number so-and-so the end is not read."
+    "Warn that the end of an input is not read."
     some = f"{lost[:60]} …" if len(lost) > 60 else lost
     warnings.warn(f"{name}: number {number} has {found} {unit}, of which {room} are read; the last {found - room} {unit} are cut off: {some!r}", stacklevel=stack_level())
 
@@ -231,7 +231,7 @@ def warn_of_cut(
     room: int,  # tokens that the model reads, start and end included
     name: str,  # of the argument
 ) -> list[str]:  # the texts as far as they are read
-    "Warn of texts that are longer than a model reads."
+    "Warn of texts that are longer than a model's input, and cut them off."
     read = []
     for i, (text, ids) in enumerate(zip(texts, tokenizer(list(texts), verbose=False).input_ids)):
         if len(ids) > room:

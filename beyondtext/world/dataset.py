@@ -8,7 +8,7 @@ from dataclasses import asdict
 from io import BytesIO
 
 from ..core import require
-from .films import DIRECTIONS, make_film
+from .videos import DIRECTIONS, make_video
 from .language import ANSWERS, caption, questions
 from .scenes import COLOURS, SHAPES, SIZES, SceneObject, check_split, make_scene, render
 
@@ -16,24 +16,24 @@ from .scenes import COLOURS, SHAPES, SIZES, SceneObject, check_split, make_scene
 def _rows(kind: str, split: str, n: int):
     png = lambda array: {"bytes": _png(array), "path": None}
     for i in range(n):
-        if kind == "films":
-            film = make_film(i, split)
+        if kind == "videos":
+            video = make_video(i, split)
             yield {
-                "frames": [png(f) for f in film.frames()],
-                "direction": film.direction,
-                "caption": film.caption(),
-                "caption_zh": film.caption("zh"),
+                "frames": [png(f) for f in video.frames()],
+                "direction": video.direction,
+                "caption": video.caption(),
+                "caption_zh": video.caption("zh"),
             }
             continue
         scene = make_scene(i, split, "single" if kind == "single" else "several")
-        picture = png(render(scene))
+        image = png(render(scene))
         if kind == "questions":
             yield from (
-                {"image": picture, "question": q.text, "answer": q.answer, "kind": q.kind}
+                {"image": image, "question": q.text, "answer": q.answer, "kind": q.kind}
                 for q in questions(scene)
             )
             continue
-        row = {"image": picture, "caption": caption(scene), "caption_zh": caption(scene, "zh")}
+        row = {"image": image, "caption": caption(scene), "caption_zh": caption(scene, "zh")}
         if kind == "several":
             yield row | {"objects": [asdict(o) for o in scene.objects]}
         else:
@@ -48,13 +48,13 @@ def _png(array) -> bytes:
 
 # %% ../../nbs/world/dataset.ipynb #0b506ad4
 def world_dataset(
-    kind: str = "single",  # "single", "several", "questions" or "films"
+    kind: str = "single",  # "single", "several", "questions" or "videos"
     split: str = "train",  # one of `SPLITS`
-    n: int = 1000,  # how many scenes; of questions there are several a scene
+    n: int = 1000,  # number of scenes or videos; a scene has several questions
 ):  # a `datasets.Dataset`
-    """The first `n` scenes of a split with what is derived from them. Raises ValueError for an unknown
-    kind or split."""
-    kinds = ("single", "several", "questions", "films")
+    """The first `n` scenes or videos of a split, with captions, labels or questions. Raises ValueError for
+    an unknown kind or split."""
+    kinds = ("single", "several", "questions", "videos")
     if kind not in kinds:
         raise ValueError(f"kind is {kind!r}; accepted are {', '.join(kinds)}")
     check_split(split, n)
@@ -66,19 +66,19 @@ def world_dataset(
 # %% ../../nbs/world/dataset.ipynb #f35ae7b3
 def _columns(kind: str) -> dict:
     "The types of the columns."
-    from datasets import ClassLabel, Image as Picture, List, Value
+    from datasets import ClassLabel, Image, List, Value
 
     text, names = Value("string"), lambda words: ClassLabel(names=list(words))
     columns = {
-        "films": {
-            "frames": List(Picture()),
+        "videos": {
+            "frames": List(Image()),
             "direction": names(DIRECTIONS),
             "caption": text,
             "caption_zh": text,
         },
-        "questions": {"image": Picture(), "question": text, "answer": names(ANSWERS), "kind": text},
+        "questions": {"image": Image(), "question": text, "answer": names(ANSWERS), "kind": text},
         "single": {
-            "image": Picture(),
+            "image": Image(),
             "caption": text,
             "caption_zh": text,
             "colour": names(COLOURS),
@@ -86,7 +86,7 @@ def _columns(kind: str) -> dict:
             "size": names(SIZES),
         },
         "several": {
-            "image": Picture(),
+            "image": Image(),
             "caption": text,
             "caption_zh": text,
             "objects": List(

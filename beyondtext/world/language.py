@@ -7,7 +7,7 @@ __all__ = ['CHINESE', 'ANSWERS', 'caption', 'Question', 'questions']
 from dataclasses import dataclass
 from itertools import permutations
 
-from .scenes import COLOURS, Dice, HELD_OUT, SEEN, SHAPES, Scene, SceneObject
+from .scenes import COLOURS, Rng, HELD_OUT, SEEN, SHAPES, Scene, SceneObject
 
 # %% ../../nbs/world/language.ipynb #819a95d8
 CHINESE = {
@@ -76,11 +76,11 @@ def _attributes(scene: Scene) -> list[Question]:
         for o in _unique(scene, lambda o: o.colour)
     ]
 
-def _counts(scene: Scene, dice: Dice) -> list[Question]:
+def _counts(scene: Scene, rng: Rng) -> list[Question]:
     asked = [Question("how many objects are there?", str(len(scene.objects)), "count")]
     for of, words, form in ((lambda o: o.colour, COLOURS, "{} objects"), (lambda o: o.shape, SHAPES, "{}s")):
         here = [of(o) for o in scene.objects]
-        for word in (*dict.fromkeys(here), dice.pick([w for w in words if w not in here])):
+        for word in (*dict.fromkeys(here), rng.pick([w for w in words if w not in here])):
             asked.append(
                 Question(
                     f"how many {form.format(word).replace('crosss', 'crosses')} are there?",
@@ -91,13 +91,13 @@ def _counts(scene: Scene, dice: Dice) -> list[Question]:
     return asked
 
 # %% ../../nbs/world/language.ipynb #a6664cc6
-def _existence(scene: Scene, dice: Dice) -> list[Question]:
+def _existence(scene: Scene, rng: Rng) -> list[Question]:
     here = list(dict.fromkeys((o.colour, o.shape) for o in scene.objects))
     known = SEEN if HELD_OUT.isdisjoint(here) else SEEN + tuple(sorted(HELD_OUT))
     asked = []
     for pair in here:
         similar = [p for p in known if p not in here and sum(a == b for a, b in zip(p, pair)) == 1]
-        for (colour, shape), answer in ((pair, "yes"), (dice.pick(similar), "no")):
+        for (colour, shape), answer in ((pair, "yes"), (rng.pick(similar), "no")):
             asked.append(
                 Question(f"is there a{'n' * (colour == 'orange')} {colour} {shape}?", answer, "existence")
             )
@@ -121,7 +121,7 @@ def _relations(scene: Scene) -> list[Question]:
 
 # %% ../../nbs/world/language.ipynb #45a264fe
 def questions(scene: Scene) -> list[Question]:
-    """All questions about `scene`, with their answers, always in the same order. Those on a scene
-    without held-out pairs never mention one."""
-    dice = Dice("questions", scene.noise, *(o.name for o in scene.objects))
-    return _attributes(scene) + _counts(scene, dice) + _existence(scene, dice) + _relations(scene)
+    """All questions about `scene`, with their answers, always in the same order. If the scene has
+    no held-out pairs, they never mention one."""
+    rng = Rng("questions", scene.noise, *(o.name for o in scene.objects))
+    return _attributes(scene) + _counts(scene, rng) + _existence(scene, rng) + _relations(scene)

@@ -13,7 +13,7 @@ from itertools import product
 # %% ../../nbs/world/receipts.ipynb #a31c5522
 @dataclass(frozen=True)
 class Layout:
-    "Where things stand on a page."
+    "The positions of the parts of a page."
 
     header: str  # the company: "left", "centre" or "right"
     dates: str  # "beside" or "below" the company, or at the "end"
@@ -64,11 +64,11 @@ def _length(text: str, size: int) -> float:
 
 # %% ../../nbs/world/receipts.ipynb #bb077c8b
 class _Printer:
-    "Puts pieces of text on a page and remembers them."
+    "Places pieces of text on a page and records them."
 
-    def __init__(self, dice: random.Random, layout: Layout):
-        self.dice, self.layout, self.pieces = dice, layout, []
-        self.small, self.margin, self.y = dice.randint(13, 16), dice.randint(25, 50), dice.randint(20, 40)
+    def __init__(self, rng: random.Random, layout: Layout):
+        self.rng, self.layout, self.pieces = rng, layout, []
+        self.small, self.margin, self.y = rng.randint(13, 16), rng.randint(25, 50), rng.randint(20, 40)
 
     def put(self, text, x, y=None, label="other", side="left", size=None):
         size, y = size or self.small, self.y if y is None else y
@@ -76,11 +76,11 @@ class _Printer:
         self.pieces.append((text, x, y, size, label))
 
     def line(self, height: float = 1.0):
-        self.y += height * self.small * self.dice.uniform(1.5, 1.9)
+        self.y += height * self.small * self.rng.uniform(1.5, 1.9)
 
     def pair(self, key, value, x, label="other", width=170):
-        "A word and its value, beside it or below; the next line is free then."
-        self.put(self.dice.choice(PRINTED_KEYS[key]), x)
+        "Place a key and its value, beside or below it, and move on to the next line."
+        self.put(self.rng.choice(PRINTED_KEYS[key]), x)
         if self.layout.values == "beside":
             self.put(value, x + width, label=label, side="right")
         else:
@@ -89,36 +89,36 @@ class _Printer:
         self.line()
 
     def either(self) -> float:
-        "The left or the right edge of a block of words and values."
-        return self.dice.choice((self.margin, PAGE[0] - self.margin - 170))
+        "The left edge of a block of keys and values, on the left or the right of the page."
+        return self.rng.choice((self.margin, PAGE[0] - self.margin - 170))
 
 # %% ../../nbs/world/receipts.ipynb #6df8b526
-def _name(dice) -> str:
+def _name(rng) -> str:
     return " ".join(
-        [*dice.sample(NAMES.split(), dice.choice((1, 1, 2))), dice.choice(TRADES.split())]
+        [*rng.sample(NAMES.split(), rng.choice((1, 1, 2))), rng.choice(TRADES.split())]
     ).title()
 
 def _dates(page: _Printer, x: float):
     day = lambda: (
-        f"{page.dice.randint(1, 28)} {page.dice.choice(MONTHS.split())} {page.dice.randint(2020, 2026)}"
+        f"{page.rng.randint(1, 28)} {page.rng.choice(MONTHS.split())} {page.rng.randint(2020, 2026)}"
     )
     rows = [("date", "date"), ("due", "other")]
-    for key, label in rows if page.dice.random() < 0.5 else rows[::-1]:
+    for key, label in rows if page.rng.random() < 0.5 else rows[::-1]:
         page.pair(key, day(), x, label)
 
 def _header(page: _Printer):
-    dice, layout, first = page.dice, page.layout, page.y
+    rng, layout, first = page.rng, page.layout, page.y
     x = {"left": page.margin, "centre": PAGE[0] / 2, "right": PAGE[0] - page.margin}[layout.header]
     beside = (
         layout.dates == "beside" and layout.header != "centre"
-    )  # beside a company in the middle there is no room
-    name, big = _name(dice), dice.randint(19, 25)
+    )  # there is no room beside a centred company
+    name, big = _name(rng), rng.randint(19, 25)
     if beside and _length(name, big) > PAGE[0] - 2 * page.margin - 180:
         name = name.split(" ", 1)[1]
     page.put(name, x, label="company", side=layout.header, size=big)
     page.y += 1.5 * big
-    street = dice.choice(NAMES.split()).title(), dice.choice(("Street", "Road", "Lane"))
-    page.put(f"{dice.randint(1, 99)} {' '.join(street)}", x, side=layout.header)
+    street = rng.choice(NAMES.split()).title(), rng.choice(("Street", "Road", "Lane"))
+    page.put(f"{rng.randint(1, 99)} {' '.join(street)}", x, side=layout.header)
     page.line()
     if beside:
         below, page.y = page.y, first
@@ -130,11 +130,11 @@ def _header(page: _Printer):
 
 # %% ../../nbs/world/receipts.ipynb #09cb3314
 def _totals(page: _Printer, net: int):
-    dice, layout = page.dice, page.layout
-    tax = round(net * dice.choice((0.05, 0.07, 0.1, 0.19, 0.2)))
+    rng, layout = page.rng, page.layout
+    tax = round(net * rng.choice((0.05, 0.07, 0.1, 0.19, 0.2)))
     rows = [("net", net, "other"), ("tax", tax, "tax"), ("total", net + tax, "total")]
-    rows += [("paid", net + tax + dice.randint(0, 2000), "other")] * (dice.random() < 0.6)
-    rows = rows[dice.random() < 0.3 :]  # some leave out the sum before tax
+    rows += [("paid", net + tax + rng.randint(0, 2000), "other")] * (rng.random() < 0.6)
+    rows = rows[rng.random() < 0.3 :]  # some receipts omit the subtotal
     step = 170 if layout.values == "beside" else min(115, (PAGE[0] - 2 * page.margin) / len(rows))
     across = step if layout.values == "beside" else step * len(rows) - 20
     x, top = page.margin if layout.totals == "left" else PAGE[0] - page.margin - across, page.y
@@ -146,7 +146,7 @@ def _totals(page: _Printer, net: int):
 # %% ../../nbs/world/receipts.ipynb #daa62ee3
 @dataclass(frozen=True)
 class Document:
-    "A page: its words in the order in which they were recognised, their boxes, and what each of them is."
+    "A page: its words in the order of recognition, their boxes and their labels."
 
     words: tuple[str, ...]
     boxes: tuple[tuple[int, int, int, int], ...]  # left, top, right, bottom, from 0 to 1000
@@ -154,7 +154,7 @@ class Document:
     layout: Layout
 
     def fields(self) -> dict[str, str]:
-        "The right values."
+        "The correct value of each field."
         return {f: " ".join(w for w, l in zip(self.words, self.labels) if l == f) for f in FIELDS}
 
     def image(self):
@@ -174,31 +174,31 @@ class Document:
 # %% ../../nbs/world/receipts.ipynb #26dce0f7
 def make_document(
     index: int,  # which one, from 0
-    split: str = "train",  # any name: each has documents of its own
-    unseen: bool = False,  # in one of the layouts that are kept out of training?
+    split: str = "train",  # any name: each split has its own documents
+    unseen: bool = False,  # in one of the layouts that are held out of training?
 ) -> Document:
-    """Document number `index` of a split: always the same one. Its pieces of text come in random order, as recognition software
-    may put them out, on a page that lies a little askew. Raises ValueError for a negative index."""
+    """Document number `index` of a split: always the same one. Its pieces of text come in random order, as from OCR, on a
+    slightly tilted page. Raises ValueError for a negative index."""
     if index < 0:
         raise ValueError(f"index is {index}; accepted is a whole number from 0")
-    dice = random.Random(f"documents/{split}/{unseen}/{index}")
-    page = _Printer(dice, dice.choice([layout for layout in LAYOUTS if (layout in UNSEEN) == unseen]))
+    rng = random.Random(f"documents/{split}/{unseen}/{index}")
+    page = _Printer(rng, rng.choice([layout for layout in LAYOUTS if (layout in UNSEEN) == unseen]))
     _header(page)
-    x = dice.choice((page.margin, page.margin, PAGE[0] / 2))
+    x = rng.choice((page.margin, page.margin, PAGE[0] / 2))
     page.line(0.6)
-    page.put(dice.choice(PRINTED_KEYS["customer"]), x)
-    if dice.random() < 0.5:
-        page.put(f"No {dice.randint(100, 9999)}", PAGE[0] / 2 if x == page.margin else page.margin)
+    page.put(rng.choice(PRINTED_KEYS["customer"]), x)
+    if rng.random() < 0.5:
+        page.put(f"No {rng.randint(100, 9999)}", PAGE[0] / 2 if x == page.margin else page.margin)
     page.line(0.75)
-    page.put(_name(dice), x)
+    page.put(_name(rng), x)
     page.line(1.5)
     _totals(page, _goods(page))
     if page.layout.dates == "end":
         page.line(0.5)
         _dates(page, page.either())
-    if dice.random() < 0.5:
+    if rng.random() < 0.5:
         page.put(
-            dice.choice(("Thank you", "Page 1", "Goodbye")),
+            rng.choice(("Thank you", "Page 1", "Goodbye")),
             PAGE[0] / 2,
             min(page.y + 10, PAGE[1] - 20),
             side="centre",
@@ -207,11 +207,11 @@ def make_document(
 
 # %% ../../nbs/world/receipts.ipynb #49729e9a
 def _goods(page: _Printer) -> int:
-    "Print the goods; what they cost, in cents."
-    dice, net = page.dice, 0
-    for _ in range(dice.randint(1, 4)):
-        number, price = dice.randint(1, 9), dice.randint(50, 2500)
-        page.put(dice.choice(GOODS.split()).title(), page.margin)
+    "Print the goods. Returns their total price in cents."
+    rng, net = page.rng, 0
+    for _ in range(rng.randint(1, 4)):
+        number, price = rng.randint(1, 9), rng.randint(50, 2500)
+        page.put(rng.choice(GOODS.split()).title(), page.margin)
         page.put(str(number), 0.55 * PAGE[0], side="right")
         page.put(f"{number * price / 100:.2f}", PAGE[0] - page.margin, side="right")
         page.line()
@@ -222,11 +222,11 @@ def _goods(page: _Printer) -> int:
 # %% ../../nbs/world/receipts.ipynb #8a63745a
 def _recognised(page: _Printer) -> Document:
     "Words and boxes of a page, its pieces in random order."
-    dice, tilt, found = page.dice, page.dice.uniform(-0.006, 0.006), []
-    dice.shuffle(page.pieces)
+    rng, tilt, found = page.rng, page.rng.uniform(-0.006, 0.006), []
+    rng.shuffle(page.pieces)
     for text, x, y, size, label in page.pieces:
         for word in text.split():
-            wide, top = _length(word, size), y + tilt * (x - PAGE[0] / 2) + dice.uniform(-1, 1)
+            wide, top = _length(word, size), y + tilt * (x - PAGE[0] / 2) + rng.uniform(-1, 1)
             corners = (x / PAGE[0], top / PAGE[1], (x + wide) / PAGE[0], (top + size) / PAGE[1])
             found.append((word, tuple(min(1000, max(0, round(1000 * c))) for c in corners), label))
             x += wide + _length(" ", size)

@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['VERSION', 'SHAPES', 'COLOURS', 'SIZES', 'HELD_OUT', 'SEEN', 'SPLITS', 'SceneObject', 'Scene', 'outlines', 'coverage',
-           'render', 'Dice', 'check_split', 'make_scene', 'make_scenes', 'pictures', 'picture_batch']
+           'render', 'Rng', 'check_split', 'make_scene', 'make_scenes', 'scene_images', 'image_batch']
 
 # %% ../../nbs/world/scenes.ipynb #51b524e3
 import functools
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 # %% ../../nbs/world/scenes.ipynb #c3144922
-VERSION = "1"  # raise it whenever any scene, picture, caption, question or film changes
+VERSION = "1"  # raise it whenever any scene, image, caption, question or video changes
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
 COLOURS = {
@@ -57,8 +57,8 @@ SPLITS = ("train", "validation", "test", "validation_held_out", "test_held_out")
 # %% ../../nbs/world/scenes.ipynb #4560a3aa
 @dataclass(frozen=True)
 class SceneObject:
-    """One thing in a scene. `x` and `y` are its centre, from the left and the top, as fractions of the
-    picture's side."""
+    """One object in a scene. `x` and `y` are its centre, from the left and the top, as fractions of the
+    image's side."""
 
     shape: str
     colour: str
@@ -74,19 +74,19 @@ class SceneObject:
 # %% ../../nbs/world/scenes.ipynb #930329dd
 @dataclass(frozen=True)
 class Scene:
-    "A few objects before a background: all that is known of a picture."
+    "A few objects on a background: the complete description of an image."
 
     objects: tuple[SceneObject, ...]
     background: tuple[int, int, int] = (240, 240, 240)
     slope: tuple[float, float] = (
         0.0,
         0.0,
-    )  # change of brightness across the picture, rightwards and downwards
-    noise: int | None = None  # seed of the noise; None for a clean picture
-    zoom: float = 1.0  # how large everything appears
+    )  # change of brightness across the image, rightwards and downwards
+    noise: int | None = None  # seed of the noise; None for a clean image
+    zoom: float = 1.0  # scale of all objects
 
     def image(self, size: int = 32) -> "Image.Image":
-        "The scene as an RGB picture of `size` x `size` pixels."
+        "The scene as an RGB image of `size` x `size` pixels."
         from PIL import Image
 
         return Image.fromarray(render(self, size))
@@ -139,7 +139,7 @@ _OUTLINES = {
 _HOLE = 0.5  # the ring's inner radius
 
 def outlines(shape: str) -> list[list[tuple[float, float]]]:
-    "The contours of a shape around (0, 0), with radius 1: one polygon, and of a ring two. Raises KeyError for an unknown shape."
+    "The contours of a shape around (0, 0), with radius 1: one polygon, or two for a ring. Raises KeyError for an unknown shape."
     outer = _OUTLINES[shape]
     return [outer, [(_HOLE * x, _HOLE * y) for x, y in outer]] if shape == "ring" else [outer]
 
@@ -147,7 +147,7 @@ def outlines(shape: str) -> list[list[tuple[float, float]]]:
 _SUPERSAMPLE = 4
 
 # %% ../../nbs/world/scenes.ipynb #d06c7f5e
-@functools.lru_cache(maxsize=512)  # upright objects in the middle of a cell come again and again
+@functools.lru_cache(maxsize=512)  # upright objects in the middle of a cell recur often
 def _coverage(shape: str, r: float, x: float, y: float, angle: float, size: int, wrap: bool) -> "np.ndarray":
     import numpy as np
     from PIL import Image, ImageDraw
@@ -168,11 +168,11 @@ def _coverage(shape: str, r: float, x: float, y: float, angle: float, size: int,
 
 def coverage(
     thing: SceneObject,
-    size: int = 32,  # side of the picture in pixels
-    zoom: float = 1.0,  # of the scene it is in
-    wrap: bool = False,  # does what leaves the picture on one side enter it on the other?
+    size: int = 32,  # side of the image in pixels
+    zoom: float = 1.0,  # of its scene
+    wrap: bool = False,  # wrap objects around the edges of the image?
 ) -> "np.ndarray":  # (size, size), between 0 and 1
-    "How much of each pixel `thing` covers."
+    "The fraction of each pixel that `thing` covers."
     r = SIZES[thing.size] * zoom
     return _coverage(thing.shape, r, thing.x, thing.y, thing.angle, size, wrap).copy()
 
@@ -186,27 +186,27 @@ def _noise(seed: int, shape: tuple[int, ...]) -> "np.ndarray":
 
 def render(
     scene: Scene,
-    size: int = 32,  # side of the picture in pixels
-    wrap: bool = False,  # does what leaves the picture on one side enter it on the other?
+    size: int = 32,  # side of the image in pixels
+    wrap: bool = False,  # wrap objects around the edges of the image?
 ) -> "np.ndarray":  # (size, size, 3), uint8
     "Draw `scene`. Later objects cover earlier ones."
     if size < 4:
-        raise ValueError(f"size is {size}: a picture needs at least 4 pixels a side")
+        raise ValueError(f"size is {size}: an image needs at least 4 pixels a side")
     import numpy as np
 
     ramp = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     light = ramp * scene.slope[0] + (ramp * scene.slope[1])[:, None]
-    picture = np.asarray(scene.background, np.float32) + light[..., None]
+    image = np.asarray(scene.background, np.float32) + light[..., None]
     for thing in scene.objects:
         cover = coverage(thing, size, scene.zoom, wrap)[..., None]
-        picture = picture * (1 - cover) + np.asarray(COLOURS[thing.colour], np.float32) * cover
+        image = image * (1 - cover) + np.asarray(COLOURS[thing.colour], np.float32) * cover
     if scene.noise is not None:
-        picture = picture + _noise(scene.noise, picture.shape)
-    return picture.round().clip(0, 255).astype(np.uint8)
+        image = image + _noise(scene.noise, image.shape)
+    return image.round().clip(0, 255).astype(np.uint8)
 
 # %% ../../nbs/world/scenes.ipynb #2e1bbe99
-class Dice:
-    "Choices that are the same on every machine and in every version: only `random.Random.random` is used."
+class Rng:
+    "Random choices, identical on every machine and in every version: only `random.Random.random` is used."
 
     def __init__(self, *key):
         self.random = random.Random("/".join(map(str, ("beyondtext", VERSION, *key)))).random
@@ -231,17 +231,17 @@ def check_split(split, index):
         raise ValueError(f"index is {index!r}; accepted is a whole number from 0")
 
 # %% ../../nbs/world/scenes.ipynb #47895683
-_FAR = 0.62  # the zoom of scenes of several: a large object just fits into a cell of the grid
+_FAR = 0.62  # zoom of scenes with several objects: a large one just fits into a cell of the grid
 
-def _object(dice, pair, cell=None):
+def _object(rng, pair, cell=None):
     colour, shape = pair
-    size = dice.pick(tuple(SIZES))
+    size = rng.pick(tuple(SIZES))
     r = SIZES[size] * (1 if cell is None else _FAR)
     if cell is None:
-        x, y = dice.between(r, 1 - r), dice.between(r, 1 - r)
+        x, y = rng.between(r, 1 - r), rng.between(r, 1 - r)
     else:
-        x, y = ((c + 0.5) / 3 + dice.between(-1, 1) * (1 / 6 - r) for c in (cell % 3, cell // 3))
-    return SceneObject(shape, colour, size, x, y, dice.between(-15, 15))
+        x, y = ((c + 0.5) / 3 + rng.between(-1, 1) * (1 / 6 - r) for c in (cell % 3, cell // 3))
+    return SceneObject(shape, colour, size, x, y, rng.between(-15, 15))
 
 # %% ../../nbs/world/scenes.ipynb #14e03699
 def make_scene(
@@ -253,19 +253,19 @@ def make_scene(
     check_split(split, index)
     if kind not in ("single", "several"):
         raise ValueError(f"kind is {kind!r}; accepted are 'single' and 'several'")
-    dice = Dice(kind, split, index)
+    rng = Rng(kind, split, index)
     held_out = split.endswith("held_out")
     every = SEEN + tuple(sorted(HELD_OUT)) if held_out else SEEN
-    pairs = [dice.pick(sorted(HELD_OUT)) if held_out else dice.pick(SEEN)]
+    pairs = [rng.pick(sorted(HELD_OUT)) if held_out else rng.pick(SEEN)]
     if kind == "several":
-        pairs += [dice.pick(every) for _ in range(dice.below(3))]
-    cells = [None] if kind == "single" else dice.sample(range(9), len(pairs))
-    grey = dice.between(225, 250)
+        pairs += [rng.pick(every) for _ in range(rng.below(3))]
+    cells = [None] if kind == "single" else rng.sample(range(9), len(pairs))
+    grey = rng.between(225, 250)
     return Scene(
-        objects=tuple(_object(dice, pair, cell) for pair, cell in zip(pairs, cells)),
-        background=tuple(round(grey + dice.between(-3, 3)) for _ in range(3)),
-        slope=(dice.between(-12, 12), dice.between(-12, 12)),
-        noise=dice.below(2**32),
+        objects=tuple(_object(rng, pair, cell) for pair, cell in zip(pairs, cells)),
+        background=tuple(round(grey + rng.between(-3, 3)) for _ in range(3)),
+        slope=(rng.between(-12, 12), rng.between(-12, 12)),
+        noise=rng.below(2**32),
         zoom=1.0 if kind == "single" else _FAR,
     )
 
@@ -274,14 +274,14 @@ def make_scenes(n: int, split: str = "train", kind: str = "single") -> list[Scen
     "The first `n` scenes of a split."
     return [make_scene(i, split, kind) for i in range(n)]
 
-def pictures(scenes: Iterable[Scene], size: int = 32) -> "np.ndarray":
+def scene_images(scenes: Iterable[Scene], size: int = 32) -> "np.ndarray":
     "Render many scenes: (n, size, size, 3), uint8."
     import numpy as np
 
     return np.stack([render(s, size) for s in scenes])
 
-def picture_batch(scenes: Iterable[Scene], size: int = 32) -> "torch.Tensor":  # bytes (n, 3, size, size)
-    "Render many scenes as a tensor of PyTorch, channels first."
+def image_batch(scenes: Iterable[Scene], size: int = 32) -> "torch.Tensor":  # bytes (n, 3, size, size)
+    "Render many scenes as a PyTorch tensor, channels first."
     import torch
 
-    return torch.from_numpy(pictures(scenes, size)).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(scene_images(scenes, size)).permute(0, 3, 1, 2).contiguous()

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 # %% ../../nbs/world/tables.ipynb #27a85715
 @dataclass(frozen=True)
 class Theme:
-    "What a generated table can be about."
+    "The subject of a generated table: its nouns, names and ranges of values."
 
     thing: str
     things: str
-    number: str | None  # heading of a column of numbers that name the rows
+    number: str | None  # heading of a column of numbers that identify the rows
     headings: tuple[str, ...]  # of the column of names, and words for it in questions
-    about: tuple[str, ...]  # what stands between the thing and its name: the chapter *about* ...
+    about: tuple[str, ...]  # words between the thing and its name: the chapter *about* ...
     names: tuple[str, ...]
     amounts: tuple  # (heading, word in questions, lowest, highest)
     spots: tuple  # (heading, ways to ask for it, lowest, highest)
@@ -133,7 +133,7 @@ THEMES = (_BOOK, _PLAYERS, _CITIES, _FILMS, _PRODUCTS, _OBJECTS)
 # %% ../../nbs/world/tables.ipynb #f768c761
 @dataclass(frozen=True)
 class Column:
-    "A column of a generated table: its heading, its cells, and what part it plays."
+    "A column of a generated table: its heading, its cells and its role."
 
     heading: str
     cells: tuple
@@ -160,42 +160,42 @@ class ToyTable:
         return pd.DataFrame({c.heading: [str(cell) for cell in c.cells] for c in self.columns})
 
 # %% ../../nbs/world/tables.ipynb #3dff24aa
-def _spelled(dice) -> str:
-    "A name such as 'dovak': in pairs of consonant and vowel, so that it never is a number or a month."
-    pairs = "".join(dice.choice("bdgklprtvz") + dice.choice("aou") for _ in range(2))
-    return pairs + dice.choice("bdgklprtvz")
+def _spelled(rng) -> str:
+    "An invented name such as 'dovak': pairs of consonant and vowel, so that it is never a number or a month."
+    pairs = "".join(rng.choice("bdgklprtvz") + rng.choice("aou") for _ in range(2))
+    return pairs + rng.choice("bdgklprtvz")
 
 def make_table(
     index: int | str,  # which one, of a split
-    split: str = "train",  # any name: tables of different splits are different
+    split: str = "train",  # any name: each split has its own tables
     rows: tuple[int, int] = (3, 7),  # fewest and most rows
 ) -> ToyTable:
     "Table number `index` of a split: always the same one."
-    dice = random.Random(f"tables/{split}/{index}/{rows}")
+    rng = random.Random(f"tables/{split}/{index}/{rows}")
     while True:
-        theme, n = dice.choice(THEMES), dice.randint(*rows)
-        names = [_spelled(dice) for _ in range(n)] if dice.random() < 0.05 else dice.sample(theme.names, n)
-        columns = [Column(dice.choice(theme.headings), tuple(names), "name")]
-        if theme.number and dice.random() < 0.7:
+        theme, n = rng.choice(THEMES), rng.randint(*rows)
+        names = [_spelled(rng) for _ in range(n)] if rng.random() < 0.05 else rng.sample(theme.names, n)
+        columns = [Column(rng.choice(theme.headings), tuple(names), "name")]
+        if theme.number and rng.random() < 0.7:
             numbers = (
-                range(dice.choice((0, 1, 1)), 99) if dice.random() < 0.7 else dice.sample(range(1, 100), n)
+                range(rng.choice((0, 1, 1)), 99) if rng.random() < 0.7 else rng.sample(range(1, 100), n)
             )
             columns.insert(0, Column(theme.number, tuple(numbers[:n]), "number"))
         rest = [
-            Column(heading, tuple(dice.randint(low, high) for _ in range(n)), part, words)
+            Column(heading, tuple(rng.randint(low, high) for _ in range(n)), part, words)
             for part, group in (("amount", theme.amounts), ("spot", theme.spots))
             for heading, words, low, high in group
         ]
         if theme.kinds:
-            some = dice.sample(theme.kinds[1], 3)
-            rest.append(Column(theme.kinds[0], tuple(dice.choice(some) for _ in range(n)), "kind"))
-        dice.shuffle(rest)
-        table = ToyTable(theme, tuple(columns + rest[: dice.randint(2, len(rest))]))
+            some = rng.sample(theme.kinds[1], 3)
+            rest.append(Column(theme.kinds[0], tuple(rng.choice(some) for _ in range(n)), "kind"))
+        rng.shuffle(rest)
+        table = ToyTable(theme, tuple(columns + rest[: rng.randint(2, len(rest))]))
         if len(set(names)) == n and table.places("amount"):
             return table
 
 # %% ../../nbs/world/tables.ipynb #6e869fa3
-WORDINGS = {  # kind -> wordings for training, wordings that are kept for the test
+WORDINGS = {  # kind -> wordings for training, wordings held out for the test
     "name": (
         "what is the {heading} of {thing} {number}? | which {heading} does {thing} {number} have? | {heading} of {thing} {number}? | give the {heading} of {thing} {number} | tell me the {heading} of {thing} number {number} | what is {thing} {number} about?",
         "what's the {heading} in {thing} {number}? | what {heading} does {thing} {number} have? | tell me the {heading} for {thing} {number}",
@@ -269,7 +269,7 @@ AGGREGATORS = ("NONE", "SUM", "AVERAGE", "COUNT")
 # %% ../../nbs/world/tables.ipynb #2967e17d
 @dataclass(frozen=True)
 class TableQuestion:
-    "A question to a generated table, with its answer: which cells, and what to do with them."
+    "A question about a generated table, with its answer: the cells, and how to aggregate them."
 
     text: str
     kind: str
@@ -277,77 +277,77 @@ class TableQuestion:
     column: int
     aggregator: str
 
-def _pick(dice, wordings: str) -> str:
-    return dice.choice(wordings.split(" | "))
+def _pick(rng, wordings: str) -> str:
+    return rng.choice(wordings.split(" | "))
 
-def _who(dice, table: ToyTable, row: int) -> str:
-    "How a question may name a row."
+def _who(rng, table: ToyTable, row: int) -> str:
+    "A random way to name a row in a question."
     theme, name = table.theme, table.columns[table.places("name")[0]].cells[row]
-    if table.places("number") and dice.random() < 0.4:
+    if table.places("number") and rng.random() < 0.4:
         return f"{theme.thing} {table.columns[table.places('number')[0]].cells[row]}"
-    return dice.choice((f"the {theme.thing} {dice.choice(theme.about)} {name}", str(name)))
+    return rng.choice((f"the {theme.thing} {rng.choice(theme.about)} {name}", str(name)))
 
-def _condition(dice, values: tuple) -> tuple[str, int, tuple[int, ...]] | None:
-    "Words, a number, and the rows that satisfy them; None if no row does."
-    kind = dice.choice(("more", "more", "less", "less", "equal"))
+def _condition(rng, values: tuple) -> tuple[str, int, tuple[int, ...]] | None:
+    "A random condition, as words and a number, and the rows that satisfy it; None if no row does."
+    kind = rng.choice(("more", "more", "less", "less", "equal"))
     n = (
-        dice.choice(values)
-        if dice.random() < 0.4 or kind == "equal"
-        else dice.randint(max(0, min(values) - 1), max(values) + 1)
+        rng.choice(values)
+        if rng.random() < 0.4 or kind == "equal"
+        else rng.randint(max(0, min(values) - 1), max(values) + 1)
     )
-    if dice.random() < 0.3 and kind != "equal":
+    if rng.random() < 0.3 and kind != "equal":
         n = round(n, -1)
     holds = {"more": n.__lt__, "less": n.__gt__, "equal": n.__eq__}[kind]
     rows = tuple(i for i, value in enumerate(values) if holds(value))
-    return (_pick(dice, THAN_WORDS[kind]), n, rows) if rows else None
+    return (_pick(rng, THAN_WORDS[kind]), n, rows) if rows else None
 
 # %% ../../nbs/world/tables.ipynb #7689d73f
-def _about(dice, table: ToyTable, kind: str) -> tuple[dict, tuple[int, ...], int] | None:
+def _about(rng, table: ToyTable, kind: str) -> tuple[dict, tuple[int, ...], int] | None:
     "Words for a question of that kind, and the rows and the column of its answer; None if there is no answer."
     part = lambda name: table.places(name)[0]
-    row, column = dice.randrange(len(table)), dice.choice(table.places("amount"))
+    row, column = rng.randrange(len(table)), rng.choice(table.places("amount"))
     values, rows = table.columns[column].cells, tuple(range(len(table)))
     words = {"thing": table.theme.thing, "things": table.theme.things, "noun": table.columns[column].words}
     if kind == "name":
         words |= {
-            "heading": dice.choice(table.theme.headings),
+            "heading": rng.choice(table.theme.headings),
             "number": table.columns[part("number")].cells[row],
         }
         return words, (row,), part("name")
     if kind == "spot":
-        column = dice.choice(table.places("spot"))
-        words["ask"] = dice.choice(table.columns[column].words).format(_who(dice, table, row))
+        column = rng.choice(table.places("spot"))
+        words["ask"] = rng.choice(table.columns[column].words).format(_who(rng, table, row))
         return words, (row,), column
     if kind == "amount":
-        return words | {"who": _who(dice, table, row)}, (row,), column
+        return words | {"who": _who(rng, table, row)}, (row,), column
     if kind == "best":
-        highest = dice.random() < 0.5
-        words["best"] = _pick(dice, BEST_WORDS[highest])
+        highest = rng.random() < 0.5
+        words["best"] = _pick(rng, BEST_WORDS[highest])
         return words, tuple(i for i, v in enumerate(values) if v == (max if highest else min)(values)), column
     if kind == "count if":
-        found = _condition(dice, values)
+        found = _condition(rng, values)
         return found and (words | {"than": found[0], "n": found[1]}, found[2], column)
     if " kind" in kind:
         of = table.columns[part("kind")]
-        words |= {"kind": of.heading, "value": dice.choice(of.cells)}
+        words |= {"kind": of.heading, "value": rng.choice(of.cells)}
         rows = tuple(i for i, v in enumerate(of.cells) if v == words["value"])
     return words, rows, 0 if kind.startswith("count") else column
 
 # %% ../../nbs/world/tables.ipynb #bbf52e68
 def ask(
-    dice: random.Random,  # decides on everything
+    rng: random.Random,  # source of all random choices
     table: ToyTable,
-    new: bool = False,  # in wordings that are not used in training?
+    new: bool = False,  # use the wordings held out of training?
     kinds: tuple[str, ...] = tuple(WORDINGS),
 ) -> TableQuestion:
-    "A question to `table` with its answer."
+    "A random question about `table`, with its answer."
     parts, needs = {c.part for c in table.columns}, {"name": "number", "spot": "spot"}
     possible = [k for k in kinds if needs.get(k, "kind" if " kind" in k else "name") in parts]
     found = None
     while found is None:
-        kind = dice.choices(possible, [_OFTEN.get(k, 1) for k in possible])[0]
-        found = _about(dice, table, kind)
+        kind = rng.choices(possible, [_OFTEN.get(k, 1) for k in possible])[0]
+        found = _about(rng, table, kind)
     words, rows, column = found
     operator = kind.split()[0].upper()
-    text = _pick(dice, WORDINGS[kind][new]).format(**words)
+    text = _pick(rng, WORDINGS[kind][new]).format(**words)
     return TableQuestion(text, kind, rows, column, operator if operator in AGGREGATORS else "NONE")

@@ -19,12 +19,12 @@ from .language import caption
 from .scenes import make_scene
 
 # %% ../../nbs/world/voices.ipynb #c154579a
-_RATE = 22_050  # samples a second that eSpeak NG makes
+_RATE = 22_050  # samples per second from eSpeak NG
 _SYNCHRONOUS, _DONT_EXIT, _UTF8 = 2, 0x8000, 1  # of espeak_Initialize and espeak_Synth
 _SPEED, _PITCH = 1, 3  # of espeak_SetParameter
 _END, _WORD = 0, 1  # kinds of events
 
-_ONE_AT_A_TIME = threading.Lock()  # all copies loaded at one moment are the same one
+_ONE_AT_A_TIME = threading.Lock()  # copies loaded at the same time are one and the same
 
 def _event_type():
     import ctypes
@@ -42,7 +42,7 @@ def _unload(library):
 # %% ../../nbs/world/voices.ipynb #3e184ca3
 @contextmanager
 def _espeak(voice: str):
-    "A freshly loaded library that speaks with `voice`."
+    "A freshly loaded eSpeak NG library, set to `voice`."
     import ctypes
 
     espeakng_loader = require("espeakng_loader", "speech")
@@ -65,7 +65,7 @@ def _espeak(voice: str):
 
 # %% ../../nbs/world/voices.ipynb #101a5e1c
 def _synthesise(text: str, voice: str, speed: int, pitch: int):
-    "Samples (n,) of 16 bits, 22,050 a second, and for each word its place in the text and when it begins."
+    "Samples (n,) of 16 bits, 22,050 per second, and each word's position in the text and start in seconds."
     import ctypes
 
     import numpy as np
@@ -97,14 +97,14 @@ VOICES = tuple(
     for accent in ("en-us", "en", "en-gb-x-rp", "en-gb-scotland")
     for speaker in ("", "+m1", "+m3", "+m4", "+m7", "+f1", "+f2", "+f5")
 )
-NEW_VOICES = ("en-us+m6", "en+f4")  # for tests alone: in no training split, and nothing was chosen by them
-TRIAL_VOICES = ("en-us+f3", "en+m2")  # in no training split either; settings were chosen by them
+NEW_VOICES = ("en-us+m6", "en+f4")  # for tests only: in no training split, and not used to choose settings
+TRIAL_VOICES = ("en-us+f3", "en+m2")  # in no training split either, but used to choose settings
 SAMPLING_RATE = 16_000
 
 @dataclass(frozen=True, eq=False)
 class Utterance:
-    """A sentence and its sound: samples (n,) from -1 to 1 as 32-bit floats, and each word with the second in
-    which it begins."""
+    """A sentence and its sound: samples (n,) from -1 to 1 as 32-bit floats, and each word with its start in
+    seconds."""
 
     text: str
     voice: str
@@ -127,10 +127,10 @@ def speak(
     voice: str = "en-us",  # of eSpeak NG: an accent, or accent+speaker
     speed: int = 175,  # words a minute, 80 to 450
     pitch: int = 50,  # 0 to 99
-    tract: float = 1.0,  # length of the vocal tract, 0.5 to 2, in steps of two percent; above 1 all is deeper and slower
+    tract: float = 1.0,  # length of the vocal tract, 0.5 to 2, in steps of two percent; above 1, speech is deeper and slower
 ) -> Utterance:
-    """Say `text`, 16,000 samples a second, always in the same way. Raises ValueError for an empty text, an unknown
-    voice and settings out of range, TypeError for what is no text."""
+    """Synthesise `text` at 16,000 samples per second, deterministically. Raises ValueError for an empty text, an unknown
+    voice and settings out of range, TypeError if `text` is not a string."""
     if not isinstance(text, str):
         raise TypeError(f"text is of type {type(text).__name__}; accepted is a string")
     if not text.split():
@@ -157,17 +157,17 @@ def speak(
 def plot_spectrogram(
     samples,  # (n,)
     ax,  # Matplotlib axes to draw on
-    words=(),  # pairs of a word and the second in which it begins, written above
+    words=(),  # pairs of a word and its start in seconds, written above
     sampling_rate: int = SAMPLING_RATE,
 ) -> None:
-    "Draw how strong each frequency is at each moment."
+    "Draw the strength of each frequency over time."
     import numpy as np
     from matplotlib import colormaps
 
-    few_colours = colormaps["magma"].resampled(12)  # so that the picture is a small file
+    few_colours = colormaps["magma"].resampled(12)  # so that the image is a small file
     sound = np.asarray(samples) + 1e-5 * np.random.default_rng(0).standard_normal(
         len(samples)
-    )  # no logarithm of zero
+    )  # avoids the logarithm of zero
     ax.specgram(
         sound, NFFT=256, noverlap=128, Fs=sampling_rate, cmap=few_colours, vmin=-110, interpolation="nearest"
     )
@@ -177,8 +177,8 @@ def plot_spectrogram(
 
 # %% ../../nbs/world/voices.ipynb #8a2306cc
 def phonemes(text: str, voice: str = "en-us") -> list[list[str]]:
-    """How each word of `text` is pronounced: its phonemes in the International Phonetic Alphabet, without stress. Words that run together in speech,
-    such as "of the", are one. Raises TypeError for what is no text, ValueError for a text without words and an unknown voice."""
+    """The phonemes of each word of `text` in the International Phonetic Alphabet, without stress. Words that run together in speech,
+    such as "of the", count as one. Raises TypeError if `text` is not a string, ValueError for a text without words and an unknown voice."""
     import ctypes
 
     if not isinstance(text, str):
@@ -187,7 +187,7 @@ def phonemes(text: str, voice: str = "en-us") -> list[list[str]]:
     with _espeak(voice) as library:
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         place = ctypes.c_char_p(encoded)
-        while place.value:  # it reads one clause, and moves on to the next
+        while place.value:  # each call reads one clause and moves on to the next
             spelled += library.espeak_TextToPhonemes(ctypes.byref(place), _UTF8, ord("_") << 8 | 2).decode().split()
     if not spelled:
         raise ValueError(f"text is {text!r}; accepted are words")
@@ -195,18 +195,18 @@ def phonemes(text: str, voice: str = "en-us") -> list[list[str]]:
 
 # %% ../../nbs/world/voices.ipynb #d486e1fe
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_SHARES = {"validation": (0, 1), "train": (1, 8), "test": (8, 10)}  # of ten checksums
+_SHARES = {"validation": (0, 1), "train": (1, 8), "test": (8, 10)}  # ranges of checksums modulo ten
 
 def sentences(n: int, split: str = "train") -> list[str]:
     """The first `n` sentences of a split, some more than once: captions, and 3 in 10 numbers of two to six words.
     Raises ValueError for an unknown split."""
     if split not in _SHARES:
         raise ValueError(f"split is {split!r}; accepted are {', '.join(_SHARES)}")
-    dice, found, index = random.Random(f"sentences/{split}"), [], 0
+    rng, found, index = random.Random(f"sentences/{split}"), [], 0
     low, high = _SHARES[split]
     while len(found) < n:
-        if dice.random() < 0.3:
-            text = " ".join(DIGITS[int(dice.random() * 11)] for _ in range(2 + int(dice.random() * 5)))
+        if rng.random() < 0.3:
+            text = " ".join(DIGITS[int(rng.random() * 11)] for _ in range(2 + int(rng.random() * 5)))
         else:
             text, index = caption(make_scene(index, split, "several")), index + 1
         if low <= zlib.crc32(text.encode()) % 10 < high:
@@ -216,10 +216,10 @@ def sentences(n: int, split: str = "train") -> list[str]:
 # %% ../../nbs/world/voices.ipynb #02e56ec4
 def utterances(n: int, split: str = "train", voices: Sequence[str] = VOICES) -> list[Utterance]:
     """The first `n` sentences of a split, spoken by `voices`. Raises ValueError for an unknown split or voice."""
-    dice, spoken = random.Random(f"utterances/{split}"), []
-    between = lambda low, high: low + dice.random() * (high - low)
+    rng, spoken = random.Random(f"utterances/{split}"), []
+    between = lambda low, high: low + rng.random() * (high - low)
     for text in sentences(n, split):
-        voice = voices[int(dice.random() * len(voices))]
+        voice = voices[int(rng.random() * len(voices))]
         if split == "train":
             speed, pitch, tract = between(140, 225), between(5, 95), between(0.9, 1.13)
         else:
@@ -237,7 +237,7 @@ def speech_dataset(
     speaker_id and id, as in LibriSpeech. Raises ValueError for an unknown split or voice."""
     from beyondtext.world import voices as here
     from beyondtext.core import cache_folder
-    from beyondtext.sources import source_code
+    from beyondtext.inputs.code import source_code
     require("datasets", "datasets")
     from datasets import Dataset, Features, List, Value, load_from_disk
     from filelock import FileLock
@@ -259,7 +259,7 @@ def speech_dataset(
 
 # %% ../../nbs/world/voices.ipynb #c053a845
 def _write_files(spoken, place: Path, later: Path) -> list[dict]:
-    "Write one FLAC file each into `place`, which will be renamed to `later`; return the rows of the table."
+    "Write a FLAC file per utterance into `place`, later renamed to `later`. Returns the rows of the table."
     import soundfile
 
     rows = []

@@ -16,7 +16,7 @@ from beyondtext.scaling.challenges import inference_memory, training_memory
 from beyondtext.scaling.curation import curate, find_personal_data, near_duplicates
 from beyondtext.scaling.fits import fit_chinchilla, fit_power_law
 from beyondtext.scaling.timeline import fit_growth, model_timeline
-from beyondtext.sources import source_code
+from beyondtext.inputs.code import source_code
 from beyondtext.world.voices import phonemes
 
 # ------------------------------------------------------------------------------------------------ dates
@@ -51,7 +51,7 @@ MODELS = {
 MEMORY = [
     *((f"refused: {name}", lambda c=c: inference_memory(c, 1, 16), (ValueError, words)) for name, c, words in (
         ("reads only", tf.BertConfig(**SMALL), "keeps no cache"), ("encoder and decoder", tf.T5Config(vocab_size=50, d_model=64, num_layers=2, num_heads=4), "type t5"), ("of images", tf.ViTConfig(num_hidden_layers=1), "type vit"), ("RWKV", tf.RwkvConfig(vocab_size=50, hidden_size=64, num_hidden_layers=2), "keeps no cache"),
-        ("text", "llama", "accepted are a transformers model"), ("None", None, "accepted are a transformers model"), ("a number", 7e9, "tell the size of the cache"),
+        ("text", "llama", "accepted are a transformers model"), ("None", None, "accepted are a transformers model"), ("a number", 7e9, "determine the size of the cache"),
     )),
     ("longer than it takes", lambda: inference_memory(MODELS["GPT-2"], 1, 65), (ValueError, "context is 65")), ("half a sequence", lambda: inference_memory(MODELS["GPT-2"], 0.5), (ValueError, "batch_size is 0.5")), ("nothing named", lambda: inference_memory(MODELS["states"]), (ValueError, "context is None")),
     ("training a grouped model", lambda: training_memory(MODELS["grouped"]), (ValueError, "type llama")), ("training states", lambda: training_memory(MODELS["states"]), (ValueError, "type mamba")),
@@ -108,7 +108,7 @@ FITS = [
 LANGUAGE = [
     ("two clauses", lambda: len(phonemes("A star. Two rings, and more!")), 6), ("no words", lambda: phonemes("..."), (ValueError, "accepted are words")), ("no text", lambda: phonemes(None), (TypeError, "type NoneType")),
     ("without a size", lambda: translate("a red star", "zh"), "一个红色星形"), ("without an article", lambda: translate("red star", "ja"), "赤い星"), ("an orange ring", lambda: translate("an orange ring", "zh"), "一个橙色圆环"), ("capital and full stop", lambda: translate("A red star and a ring.", "zh"), "一个红色星形和一个圆环"),
-    ("a relation", lambda: translate("a small star left of a ring", "zh"), "一个小的星形在一个圆环的左边"), ("two relations", lambda: translate("a star above a ring below a cross", "zh"), (ValueError, "at most one of")), ("half a relation", lambda: translate("a star left of", "ja"), (ValueError, "between two objects")), ("no object", lambda: translate("a small red", "zh"), (ValueError, "where an object is meant")),
+    ("a relation", lambda: translate("a small star left of a ring", "zh"), "一个小的星形在一个圆环的左边"), ("two relations", lambda: translate("a star above a ring below a cross", "zh"), (ValueError, "at most one of")), ("half a relation", lambda: translate("a star left of", "ja"), (ValueError, "between two objects")), ("no object", lambda: translate("a small red", "zh"), (ValueError, "where an object is expected")),
     ("another word", lambda: translate("a dog", "zh"), (ValueError, "text has dog")), ("another language", lambda: translate("a star", "fr"), (ValueError, "language is 'fr'")), ("no text to translate", lambda: translate(3, "zh"), (TypeError, "type int")),
     ("dollars", lambda: literal_text("$10 to $20"), r"\$10 to \$20"), ("control characters", lambda: literal_text("a\0b\x1bc"), "a b c"), ("two lines", lambda: literal_text("a\nb"), "a\nb"), ("right to left", lambda: literal_text("שלום ‏!"), "שלום ‏!"), ("a number", lambda: literal_text(3.5), "3.5"),
 ]
